@@ -1,0 +1,141 @@
+-- What is stored.  Nothing here is written by hand in daily work; whoever does meets the triggers of 30_triggers.sql.
+
+CREATE FUNCTION chat_v11.clock() RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'chat_v11_clock' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+-- Decision log.  The columns stand in the order in which they are hashed.
+CREATE TABLE chat_v11.rollout_history (
+	id bigint NOT NULL PRIMARY KEY CHECK (id > 0),
+	changed_at timestamptz NOT NULL,
+	transition text NOT NULL
+		CHECK (transition IN ('start', 'promote', 'hold', 'rollback', 'kill', 'resume', 're-kill', 'config')),
+	from_stage text NOT NULL CHECK (from_stage IN ('canary_1', 'canary_10', 'canary_50', 'full')),
+	to_stage text NOT NULL CHECK (to_stage IN ('canary_1', 'canary_10', 'canary_50', 'full')),
+	from_kill_switch boolean NOT NULL,
+	to_kill_switch boolean NOT NULL,
+	decision text CHECK (decision IN ('PROCEED', 'HOLD', 'ROLLBACK')),
+	approved_by text NOT NULL,
+	changed_by text NOT NULL,
+	note text,
+	version bigint NOT NULL CHECK (version >= 0),
+	overridden boolean NOT NULL,
+	mock_clock boolean NOT NULL,
+	gates jsonb,
+	change jsonb,
+	prev_hash bytea NOT NULL CHECK (pg_catalog.length(prev_hash) = 32),
+	hash bytea NOT NULL CHECK (pg_catalog.length(hash) = 32),
+	CHECK ((transition = 'config') = (decision IS NULL) AND (transition = 'config') = (change IS NOT NULL))
+);
+
+CREATE INDEX rollout_history_config ON chat_v11.rollout_history ((change->>'table'), (change->>'key'), id)
+	WHERE transition = 'config';
+
+-- The present state: one row at most.  Its foreign key makes a dump restore the log first.
+CREATE TABLE chat_v11.rollout_state (
+	singleton boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (singleton),
+	stage text NOT NULL CHECK (stage IN ('canary_1', 'canary_10', 'canary_50', 'full')),
+	kill_switch boolean NOT NULL,
+	version bigint NOT NULL CHECK (version > 0),
+	started_at timestamptz,
+	entered_at timestamptz NOT NULL,
+	updated_at timestamptz NOT NULL,
+	updated_by text NOT NULL,
+	note text,
+	overridden boolean NOT NULL DEFAULT false,
+	history_id bigint NOT NULL REFERENCES chat_v11.rollout_history (id),
+	CHECK (NOT kill_switch OR stage = 'canary_1')
+);
+
+-- Policy, checks, settings and attestations: history_id names the log's row that made the present content, and is
+-- null while a row is as installed.
+CREATE TABLE chat_v11.stage_policy (
+	stage text NOT NULL PRIMARY KEY,
+	percent integer NOT NULL,
+	min_duration interval NOT NULL CHECK (min_duration >= '0' AND min_duration <= '1 year'),
+	max_duration interval CHECK (max_duration >= min_duration AND max_duration <= '10 years'),
+	min_samples bigint NOT NULL CHECK (min_samples >= 0),
+	quiet_period interval NOT NULL CHECK (quiet_period >= '0' AND quiet_period <= '7 days'),
+	history_id bigint REFERENCES chat_v11.rollout_history (id),
+	CHECK ((stage, percent) IN (('canary_1', 1), ('canary_10', 10), ('canary_50', 50), ('full', 100)))
+);
+
+CREATE TABLE chat_v11.gate_check (
+	name text NOT NULL PRIMARY KEY,
+	ordinal integer NOT NULL,
+	gate text NOT NULL,
+	metric text,
+	judge text NOT NULL,
+	limit_value float8,
+	min_samples bigint NOT NULL,
+	enabled boolean NOT NULL,
+	on_fail text NOT NULL,
+	zero_ok boolean NOT NULL,
+	history_id bigint REFERENCES chat_v11.rollout_history (id)
+);
+
+CREATE TABLE chat_v11.setting (
+	name text NOT NULL PRIMARY KEY,
+	value text NOT NULL,
+	history_id bigint REFERENCES chat_v11.rollout_history (id)
+);
+
+CREATE TABLE chat_v11.attestation (
+	what text NOT NULL PRIMARY KEY,
+	ref text NOT NULL,
+	ok boolean NOT NULL,
+	attested_at timestamptz NOT NULL,
+	attested_by text NOT NULL,
+	history_id bigint REFERENCES chat_v11.rollout_history (id)
+);
+
+CREATE FUNCTION chat_v11.default_stage_policy(OUT stage text, OUT percent integer, OUT min_duration interval,
+	OUT max_duration interval, OUT min_samples bigint, OUT quiet_period interval) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'chat_v11_default_stage_policy' LANGUAGE C IMMUTABLE;
+CREATE FUNCTION chat_v11.default_gate_check(OUT name text, OUT ordinal integer, OUT gate text, OUT metric text,
+	OUT judge text, OUT limit_value float8, OUT min_samples bigint, OUT enabled boolean, OUT on_fail text,
+	OUT zero_ok boolean) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'chat_v11_default_gate_check' LANGUAGE C IMMUTABLE;
+CREATE FUNCTION chat_v11.default_setting(OUT name text, OUT value text, OUT meaning text) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'chat_v11_default_setting' LANGUAGE C IMMUTABLE;
+
+INSERT INTO chat_v11.stage_policy SELECT d.* FROM chat_v11.default_stage_policy() d;
+INSERT INTO chat_v11.gate_check SELECT d.* FROM chat_v11.default_gate_check() d;
+INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_setting() d;
+
+-- Events: insert only.  No column is NOT NULL, so that the check names the field in the house's own words.
+CREATE FUNCTION chat_v11.check_event(timestamptz, chat_v11.event_kind, chat_v11.cohort, uuid, uuid, float8) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'chat_v11_check_event' LANGUAGE C STABLE PARALLEL SAFE;
+
+CREATE TABLE chat_v11.event (
+	at timestamptz DEFAULT chat_v11.clock(),
+	kind chat_v11.event_kind,
+	cohort chat_v11.cohort,
+	actor uuid,
+	subject uuid,
+	value float8,
+	CONSTRAINT event_is_sound CHECK (chat_v11.check_event(at, kind, cohort, actor, subject, value))
+);
+CREATE INDEX event_kind_at ON chat_v11.event (kind, at);
+CREATE INDEX event_write ON chat_v11.event (subject, kind, at) 
+	WHERE kind OPERATOR(chat_v11.=) 'write_ack' OR kind OPERATOR(chat_v11.=) 'write_receipt';
+
+CREATE TABLE chat_v11.gate_log (
+	at timestamptz NOT NULL,
+	version bigint NOT NULL,
+	stage text NOT NULL,
+	kill_switch boolean NOT NULL,
+	decision text,
+	mock_clock boolean NOT NULL,
+	gates jsonb NOT NULL
+);
+CREATE INDEX gate_log_at ON chat_v11.gate_log (at);
+
+-- What a dump carries.  Rows as installed are left out: the restored extension has its own.
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.rollout_history', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.rollout_state', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.stage_policy', 'WHERE history_id IS NOT NULL');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.gate_check', 'WHERE history_id IS NOT NULL');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.setting', 'WHERE history_id IS NOT NULL');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.attestation', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.event', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.gate_log', '');

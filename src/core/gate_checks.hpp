@@ -1,0 +1,34 @@
+#pragma once
+
+// The two families of checks behind evaluate(): those on a metric, and those on the rollout itself.
+
+#include "core/gates.hpp"
+
+namespace chat_v11 {
+
+// One P0 or P1 check as it stands now.
+CheckResult check_metric(const GateInput &input, const Check &check);
+
+// Whether a limit check failed with its window ending `minutes_ago`.  Telemetry must be there.
+bool failed_at(const GateInput &input, const Check &check, std::int64_t minutes_ago);
+
+struct PastFailure {
+	std::int64_t minutes_ago;
+	const Check *check;
+};
+
+// The newest failure of any counted P0 or P1 check less than `span` ago: a check that looks through a window of
+// half an hour stays failed for that half hour, and only then quiet begins.
+std::optional<PastFailure> last_failure(const GateInput &input, Duration span);
+
+// The newest failure of a counted P0 check that rests on events less than `span` old: whatever the length of its own
+// window, a breach is forgotten `span` after it happened.
+std::optional<PastFailure> last_p0_breach(const GateInput &input, Duration span);
+
+// One rollout check, given the P0 and P1 results.
+CheckResult check_rollout(const GateInput &input, const Check &check, const std::vector<CheckResult> &metrics);
+
+// "0.001", "2000": as short as it can be and still right.
+std::string format_number(double value);
+
+} // namespace chat_v11

@@ -1,0 +1,164 @@
+#include "core/gates.hpp"
+
+#include "core/gate_checks.hpp"
+
+#include <algorithm>
+
+namespace chat_v11 {
+
+namespace {
+
+std::vector<std::string>
+collect_reasons(const GateAnswer &answer) {
+	std::vector<std::string> reasons;
+	const auto add = [&](auto &&wanted) {
+		for (const auto gate : {Gate::p0, Gate::p1, Gate::rollout})
+			for (const auto &result : answer.checks)
+				if (result.check.gate == gate && result.check.enabled && wanted(result))
+					reasons.push_back(std::string(name(gate)) + " " + result.reason);
+	};
+	add([](const CheckResult &r) { return r.status == Status::fail && r.check.counts(); });
+	add([](const CheckResult &r) { return r.status == Status::no_data && r.blocks; });
+	add([](const CheckResult &r) { return r.status == Status::fail && !r.check.counts(); });
+	return reasons;
+}
+
+// Nobody is in the cohort, so nothing is expected to report: only failures count.
+bool
+silence_is_natural(const State &state) {
+	return state.killed();
+}
+
+} // namespace
+
+std::string_view
+name(Status status) {
+	constexpr std::string_view names[] = {"pass", "fail", "no_data"};
+	return names[static_cast<size_t>(status)];
+}
+
+const CheckResult *
+GateAnswer::find(std::string_view check) const {
+	for (const auto &result : checks)
+		if (result.check.name == check)
+			return &result;
+	return nullptr;
+}
+
+std::vector<std::string>
+GateAnswer::disabled() const {
+	std::vector<std::string> names;
+	for (const auto &result : checks)
+		if (!result.check.enabled)
+			names.push_back(result.check.name);
+	return names;
+}
+
+std::int64_t
+telemetry_minutes(const GateInput &input) {
+	const auto &s = input.settings;
+	const auto window = std::max({s.p0_clear_window, s.metric_window, s.stall_window});
+	auto back = s.p0_clear_window;
+	if (input.state.live())
+		back = std::max(back, policy_of(input.policies, input.state.stage).quiet_period);
+	return minutes_of(window) + minutes_of(back + slice_length - Duration(1));
+}
+
+GateAnswer
+evaluate(const GateInput &input) {
+	GateAnswer answer;
+	answer.state = input.state;
+	answer.evaluated_at = input.now;
+	answer.mock_clock = input.mock_clock;
+	answer.window_start = input.now - std::max(input.settings.p0_clear_window, input.settings.metric_window);
+	answer.telemetry_error = input.telemetry ? "" : input.telemetry_error;
+
+	for (const auto &check : input.checks)
+		if (check.gate != Gate::rollout)
+			answer.checks.push_back(check_metric(input, check));
+	const auto metrics = answer.checks;
+	for (const auto &check : input.checks)
+		if (check.gate == Gate::rollout)
+			answer.checks.push_back(check_rollout(input, check, metrics));
+	std::stable_sort(answer.checks.begin(), answer.checks.end(),
+					 [](const CheckResult &a, const CheckResult &b) { return a.check.gate < b.check.gate; });
+
+	answer.p0_ok = answer.p1_ok = answer.rollout_ok = true;
+	bool only_time = true;
+	std::optional<Time> opens;
+	for (auto &result : answer.checks) {
+		if (!result.check.counts() || result.status == Status::pass)
+			continue;
+		const bool failed = result.status == Status::fail;
+		result.blocks = failed || result.check.gate == Gate::rollout || !silence_is_natural(input.state);
+		if (!result.blocks)
+			continue;
+		if (result.check.gate == Gate::p0)
+			answer.p0_ok = answer.p0_ok && !failed;
+		else if (result.check.gate == Gate::p1)
+			answer.p1_ok = answer.p1_ok && !failed;
+		else
+			answer.rollout_ok = false;
+		only_time = only_time && result.clears_at;
+		if (result.clears_at)
+			opens = std::max(opens.value_or(*result.clears_at), *result.clears_at);
+	}
+	if (only_time)
+		answer.earliest = opens;
+
+	answer.p0_breach =
+		!answer.p0_ok || (input.telemetry && last_p0_breach(input, input.settings.p0_clear_window).has_value());
+
+	if (!answer.p0_ok)
+		answer.decision = Decision::rollback;
+	else if (!answer.p1_ok || !answer.rollout_ok)
+		answer.decision = Decision::hold;
+	else
+		answer.decision = Decision::proceed;
+
+	const auto canary = static_cast<size_t>(Cohort::v11);
+	for (const auto &rule : metric_rules()) {
+		Figure figure;
+		if (input.telemetry)
+			figure = rule.of(window_totals(input.telemetry->slices[canary], 0,
+										   minutes_of(window_length(rule.window, input.settings))),
+							 input.telemetry->percentiles[canary]);
+		answer.figures.push_back(figure);
+	}
+	answer.mature_writes = answer.figures.front().denominator;
+	if (input.telemetry)
+		for (const auto &seen : input.telemetry->last_seen)
+			if (seen) {
+				const auto age = std::max(input.now - *seen, Duration::zero());
+				answer.data_age = std::min(answer.data_age.value_or(age), age);
+			}
+	answer.reasons = collect_reasons(answer);
+	return answer;
+}
+
+std::vector<std::string>
+unmet_preconditions(const GateInput &input, const GateAnswer &answer) {
+	std::vector<std::string> unmet;
+	if (!answer.p0_ok)
+		unmet.push_back("a P0 check fails: " + answer.reasons.front());
+	if (!input.telemetry) {
+		unmet.push_back("telemetry cannot be read: " + input.telemetry_error);
+		return unmet;
+	}
+	std::array<bool, kind_count> named{};
+	for (const auto &check : input.checks) {
+		const auto *rule = find_metric(check.metric);
+		if (!rule || !check.counts())
+			continue;
+		const auto kind = static_cast<size_t>(rule->fresh_kind);
+		const auto seen = input.telemetry->last_seen[kind];
+		if (named[kind] || input.wired[kind] || (seen && input.now - *seen <= wired_window))
+			continue;
+		named[kind] = true;
+		unmet.push_back("no " + std::string(kind_names[kind]) + " event was seen within 7 days, and " + check.name +
+						" rests on it");
+	}
+	return unmet;
+}
+
+} // namespace chat_v11

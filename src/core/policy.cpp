@@ -1,0 +1,92 @@
+#include "core/policy.hpp"
+
+#include "core/refusal.hpp"
+
+#include <stdexcept>
+
+namespace chat_v11 {
+
+using namespace std::chrono_literals;
+
+const std::vector<StagePolicy> &
+default_policy() {
+	static const std::vector<StagePolicy> policy = {
+		{Stage::canary_1, 1, 30min, 60min, 100, 15min},
+		{Stage::canary_10, 10, 2h, 4h, 1'000, 30min},
+		{Stage::canary_50, 50, 12h, 24h, 5'000, 2h},
+		{Stage::full, 100, 24h, std::nullopt, 0, 0min},
+	};
+	return policy;
+}
+
+const StagePolicy &
+policy_of(const std::vector<StagePolicy> &policies, Stage stage) {
+	for (const auto &policy : policies)
+		if (policy.stage == stage)
+			return policy;
+	throw std::runtime_error("chat_v11.stage_policy has no row for stage " + std::string(name(stage)));
+}
+
+void
+validate_policy(const StagePolicy &policy) {
+	const std::string subject = " of stage " + std::string(name(policy.stage));
+	const auto within = [](Duration span, Duration most) { return span >= Duration::zero() && span <= most; };
+	if (!within(policy.min_duration, std::chrono::days(365)))
+		throw invalid_argument("min_duration" + subject + " must be 0 to 1 year");
+	if (policy.max_duration &&
+		(*policy.max_duration < policy.min_duration || !within(*policy.max_duration, std::chrono::days(3650))))
+		throw invalid_argument("max_duration" + subject + " must be min_duration to 10 years");
+	if (policy.min_samples < 0)
+		throw invalid_argument("min_samples" + subject + " must be 0 or more");
+	if (!within(policy.quiet_period, std::chrono::days(7)))
+		throw invalid_argument("quiet_period" + subject + " must be 0 to 7 days");
+}
+
+const std::vector<SettingRule> &
+setting_rules() {
+	static const std::vector<SettingRule> rules = {
+		{"metric_window", "00:15:00", &Settings::metric_window, 1min, 6h, 1min,
+		 "trailing window of the P1 checks, a whole number of minutes"},
+		{"p0_clear_window", "00:30:00", &Settings::p0_clear_window, 1min, 24h, 1min,
+		 "trailing window of the P0 checks: how long one breach stays red; a whole number of minutes"},
+		{"stall_window", "00:05:00", &Settings::stall_window, 1min, 1h, 1min,
+		 "trailing window of send_stall_rate, a whole number of minutes"},
+		{"report_grace", "00:00:02", &Settings::report_grace, 0s, 10min, 1us,
+		 "how long after its 10 s a write still waits for the report of a receipt that happened in time"},
+		{"max_data_age", "00:02:00", &Settings::max_data_age, 1s, 24h, 1us,
+		 "telemetry older than this counts as no data"},
+		{"preflight", "warn", nullptr, 0s, 0s, 1us, "unmet preconditions at start: warn or enforce"},
+	};
+	return rules;
+}
+
+const SettingRule &
+setting_rule(std::string_view name) {
+	std::string known;
+	for (const auto &rule : setting_rules()) {
+		if (rule.name == name)
+			return rule;
+		known += (known.empty() ? "" : ", ") + std::string(rule.name);
+	}
+	throw invalid_argument("unknown setting \"" + std::string(name) + "\"", "Settings are: " + known + ".",
+						   "select * from chat_v11.setting;");
+}
+
+void
+apply_setting(Settings &settings, const SettingRule &rule, std::string_view text, std::optional<Duration> span) {
+	const std::string subject = "setting " + std::string(rule.name);
+	if (!rule.span) {
+		if (text != "warn" && text != "enforce")
+			throw invalid_argument(subject + " is warn or enforce, not \"" + std::string(text) + "\"");
+		settings.preflight = text == "enforce" ? Preflight::enforce : Preflight::warn;
+		return;
+	}
+	if (!span || *span < rule.least || *span > rule.most)
+		throw invalid_argument(subject + " is out of range",
+							   "It may be " + format_duration(rule.least) + " to " + format_duration(rule.most) + ".");
+	if (*span % rule.multiple_of != Duration::zero())
+		throw invalid_argument(subject + " must be a multiple of " + format_duration(rule.multiple_of));
+	settings.*rule.span = *span;
+}
+
+} // namespace chat_v11

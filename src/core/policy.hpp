@@ -1,0 +1,64 @@
+#pragma once
+
+// What an admin may turn: durations and samples of each stage, and the windows that every check looks through.
+
+#include "core/stage.hpp"
+#include "core/time.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace chat_v11 {
+
+struct StagePolicy {
+	Stage stage;
+	int percent;                          // of all users; fixed by the stage's name
+	Duration min_duration;                // before the next promotion
+	std::optional<Duration> max_duration; // a warning only ("overdue")
+	std::int64_t min_samples;             // mature writes since entry
+	Duration quiet_period;                // without a P0 or P1 failure before a promotion
+};
+
+// The defaults of the runbook, by stage.
+const std::vector<StagePolicy> &default_policy();
+
+const StagePolicy &policy_of(const std::vector<StagePolicy> &policies, Stage stage);
+
+// Throws ERR_INVALID_ARGUMENT for a duration that is negative or beyond reason, or a maximum below the minimum.
+void validate_policy(const StagePolicy &policy);
+
+enum class Preflight { warn, enforce };
+
+// Windows are whole minutes, because every figure is a sum of one-minute slices ending now.
+struct Settings {
+	Duration metric_window = std::chrono::minutes(15);
+	Duration p0_clear_window = std::chrono::minutes(30);
+	Duration stall_window = std::chrono::minutes(5);
+	Duration report_grace = std::chrono::seconds(2);
+	Duration max_data_age = std::chrono::minutes(2);
+	Preflight preflight = Preflight::warn;
+};
+
+// How a setting is named, what it is by default, and what may be put there.
+struct SettingRule {
+	std::string_view name;
+	std::string_view default_value; // an interval's text, or a word
+	Duration Settings::*span;       // null for the one that is a word
+	Duration least;
+	Duration most;
+	Duration multiple_of;
+	std::string_view meaning;
+};
+
+const std::vector<SettingRule> &setting_rules();
+
+// Throws ERR_INVALID_ARGUMENT for a name that no rule has, with the names that there are.
+const SettingRule &setting_rule(std::string_view name);
+
+// Puts a value in its place; `span` is the parsed interval of a setting that is one.  Throws ERR_INVALID_ARGUMENT
+// out of range.
+void apply_setting(Settings &settings, const SettingRule &rule, std::string_view text, std::optional<Duration> span);
+
+} // namespace chat_v11

@@ -1,0 +1,102 @@
+// Rights by level, handed out and taken back.
+
+#include "core/refusal.hpp"
+#include "pg/log_lines.hpp"
+#include "pg/store.hpp"
+
+#include <array>
+
+namespace chat_v11 {
+
+namespace {
+
+enum class Level { reader, reporter, operator_, admin };
+constexpr std::array<std::string_view, 4> level_names = {"reader", "reporter", "operator", "admin"};
+
+struct Grant {
+	Level level;
+	const char *what; // as GRANT has it, up to TO
+};
+
+// Break-glass and the handing out of rights are in no level: GRANT EXECUTE gives them one by one.
+constexpr Grant grants[] = {
+	{Level::reader, "EXECUTE ON FUNCTION public.chat_get_v11_release_gates()"},
+	{Level::reader, "EXECUTE ON FUNCTION public.chat_get_v11_rollout_state()"},
+	{Level::reader, "EXECUTE ON FUNCTION public.chat_get_v11_rollout_history(integer)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.explain_gates()"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.explain_gates(timestamptz)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.what_if(jsonb)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.verify_history()"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.metrics(timestamptz, timestamptz)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.missing_receipts(integer)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.clock()"},
+	{Level::reader,
+	 "SELECT ON chat_v11.rollout_state, chat_v11.rollout_history, chat_v11.history_export, "
+	 "chat_v11.stage_policy, chat_v11.gate_check, chat_v11.setting, chat_v11.attestation, chat_v11.gate_log"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record(text, text, uuid, uuid, float8, timestamptz)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record_batch(jsonb)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.write_key(uuid, text, bigint)"},
+	{Level::reporter, "INSERT ON chat_v11.event"},
+	// COPY and INSERT evaluate the table's check and default as their caller.
+	{Level::reporter,
+	 "EXECUTE ON FUNCTION chat_v11.check_event(timestamptz, chat_v11.event_kind, chat_v11.cohort, uuid, uuid, float8)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.clock()"},
+	{Level::operator_, "EXECUTE ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint)"},
+	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.attest(text, text, boolean)"},
+	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_check(text, float8, boolean, text, bigint, text)"},
+	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_policy(text, interval, interval, bigint, interval, text)"},
+	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_setting(text, text, text)"},
+};
+
+Level
+parse_level(std::string_view text) {
+	for (size_t i = 0; i < level_names.size(); ++i)
+		if (level_names[i] == text)
+			return static_cast<Level>(i);
+	throw invalid_argument("unknown level \"" + std::string(text) + "\"",
+						   "reader: gates, state, history. reporter: telemetry in. operator: reader, and set. admin: "
+						   "operator, and policy.",
+						   "Levels are reader, reporter, operator and admin.");
+}
+
+// reader < operator < admin is a ladder; reporter stands beside it.
+bool
+belongs(Level grant, Level asked, bool revoke) {
+	if (grant == Level::reporter || asked == Level::reporter)
+		return grant == asked;
+	return revoke ? grant >= asked : grant <= asked;
+}
+
+Datum
+change_access(FunctionCallInfo fcinfo, bool revoke) {
+	const auto role = PG_GETARG_OID(0);
+	const auto level_text = *pg::text_arg(fcinfo, 1);
+	const auto level = parse_level(level_text);
+	if (!OidIsValid(role))
+		throw invalid_argument("role is none", {}, "Rights go to a role by its name, never to everybody.");
+	const char *quoted = pg::call([&] { return quote_identifier(GetUserNameFromId(role, false)); });
+	const std::string name = quoted;
+	pg::with_spi([&](pg::Spi &spi) {
+		for (const auto &grant : grants)
+			if (belongs(grant.level, level, revoke))
+				spi.execute(
+					((revoke ? "REVOKE " : "GRANT ") + std::string(grant.what) + (revoke ? " FROM " : " TO ") + name)
+						.c_str());
+		if (!revoke)
+			spi.execute(("GRANT USAGE ON SCHEMA chat_v11 TO " + name).c_str());
+	});
+	pg::log_on_commit("chat_v11: access: level " + level_text + (revoke ? " revoked from " : " granted to ") +
+					  pg::one_line(pg::to_utf8_lenient(name)) + " by " + pg::one_line(pg::session_role()));
+	PG_RETURN_VOID();
+}
+
+} // namespace
+
+CHAT_V11_ENTRY(chat_v11_grant_access) {
+	return change_access(fcinfo, false);
+}
+CHAT_V11_ENTRY(chat_v11_revoke_access) {
+	return change_access(fcinfo, true);
+}
+
+} // namespace chat_v11

@@ -1,0 +1,232 @@
+// Telemetry: what comes in, and what is asked of it.
+
+#include "pg/telemetry.hpp"
+#include "core/refusal.hpp"
+#include "pg/rollout.hpp"
+#include "pg/settings.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+
+namespace chat_v11 {
+
+namespace {
+
+// Values of one event, by column of chat_v11.event, as SPI wants them.
+struct EventValues {
+	Datum values[6] = {};
+	char nulls[6] = {'n', 'n', 'n', 'n', 'n', 'n'};
+	void
+	put(int column, Datum value) {
+		values[column] = value;
+		nulls[column] = ' ';
+	}
+};
+
+void
+insert_event(EventValues &event) {
+	pg::call([&] {
+		// Kept for the life of the backend; PostgreSQL plans it anew when the table changes.
+		static SPIPlanPtr plan = nullptr;
+		if (!plan) {
+			Oid types[] = {TIMESTAMPTZOID, TEXTOID, TEXTOID, UUIDOID, UUIDOID, FLOAT8OID};
+			SPIPlanPtr prepared = SPI_prepare(
+				"INSERT INTO chat_v11.event (at, kind, cohort, actor, subject, value) VALUES "
+				"(coalesce($1, chat_v11.clock()), $2::chat_v11.event_kind, $3::chat_v11.cohort, $4, $5, $6)",
+				6, types);
+			if (!prepared)
+				elog(ERROR, "prepare failed: %s", SPI_result_code_string(SPI_result));
+			SPI_keepplan(prepared);
+			plan = prepared;
+		}
+		const int rc = SPI_execute_plan(plan, event.values, event.nulls, false, 0);
+		if (rc != SPI_OK_INSERT)
+			elog(ERROR, "insert failed: %s", SPI_result_code_string(rc));
+	});
+}
+
+using Json = nlohmann::json;
+
+constexpr std::string_view fields[] = {"at", "kind", "cohort", "actor", "subject", "value"};
+
+[[noreturn]] void
+bad_element(size_t index, std::string_view field, const std::string &why, const std::string &hint = {}) {
+	throw invalid_argument("event " + std::to_string(index) + ", field " + std::string(field) + ": " + why,
+						   "Elements count from 0. Nothing of the batch was stored.", hint);
+}
+
+// Reads a text by a type's own input function; its complaint becomes ours.
+Datum
+parsed(PGFunction input, const std::string &text, size_t index, std::string_view field) {
+	const auto server = pg::from_utf8(text);
+	try {
+		return pg::call([&] {
+			return DirectFunctionCall3(input, CStringGetDatum(server.c_str()), ObjectIdGetDatum(InvalidOid),
+									   Int32GetDatum(-1));
+		});
+	} catch (const pg::Error &e) {
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION))
+			throw;
+		bad_element(index, field, pg::to_utf8_lenient(e.what()));
+	}
+}
+
+EventValues
+batch_event(const Json &element, size_t index, Time now) {
+	if (!element.is_object())
+		bad_element(index, "(whole)", "is not an object");
+	EventValues event;
+	EventFields facts;
+	facts.at = now;
+	for (const auto &[key, value] : element.items()) {
+		const auto field = std::find(std::begin(fields), std::end(fields), key);
+		if (field == std::end(fields))
+			bad_element(index, key, "there is no such field", "Fields are at, kind, cohort, actor, subject, value.");
+		if (value.is_null())
+			continue;
+		const auto column = static_cast<int>(field - std::begin(fields));
+		if (key == "value") {
+			if (!value.is_number())
+				bad_element(index, key, "must be a number");
+			facts.value = value.get<double>();
+			event.put(column, pg::call([&] { return Float8GetDatum(*facts.value); }));
+			continue;
+		}
+		if (!value.is_string())
+			bad_element(index, key, "must be a string");
+		const auto text = value.get<std::string>();
+		try {
+			if (key == "kind")
+				facts.kind = parse_kind(text);
+			else if (key == "cohort")
+				facts.cohort = parse_cohort(text);
+		} catch (const Refusal &e) {
+			bad_element(index, key, std::string(e.what()).substr(std::strlen(e.token()) + 2), e.hint());
+		}
+		if (key == "at") {
+			const auto at = parsed(timestamptz_in, text, index, key);
+			facts.at_infinite = TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(at));
+			facts.at = facts.at_infinite ? std::nullopt : std::optional(pg::time_from_pg(DatumGetTimestampTz(at)));
+			event.put(column, at);
+		} else if (key == "actor" || key == "subject") {
+			facts.has_subject = facts.has_subject || key == "subject";
+			event.put(column, parsed(uuid_in, text, index, key));
+		} else {
+			event.put(column, pg::text_datum(text));
+		}
+	}
+	if (const auto error = check_event(facts, now, pg::bucket_retention()))
+		bad_element(index, error->field, error->sentence, error->hint);
+	return event;
+}
+
+void
+put_metrics(pg::ResultSet &results, const pg::SpanTotals &span) {
+	for (const auto &rule : metric_rules())
+		for (const auto cohort : {Cohort::v11, Cohort::v10}) {
+			const auto i = static_cast<size_t>(cohort);
+			const auto figure = rule.of(span.totals[i], span.percentiles[i]);
+			pg::Row row(results.columns());
+			pg::RowWriter(row) << rule.name << name(cohort) << figure.value << figure.numerator << figure.denominator;
+			results.put(row);
+		}
+}
+
+} // namespace
+
+// The table's CHECK: true, or an error that names the field.  No allocation on the way of a sound event.
+CHAT_V11_ENTRY(chat_v11_check_event) {
+	EventFields event;
+	if (!PG_ARGISNULL(0)) {
+		const auto at = PG_GETARG_TIMESTAMPTZ(0);
+		event.at_infinite = TIMESTAMP_NOT_FINITE(at);
+		if (!event.at_infinite)
+			event.at = pg::time_from_pg(at);
+	}
+	if (!PG_ARGISNULL(1))
+		event.kind = static_cast<Kind>(PG_GETARG_CHAR(1));
+	if (!PG_ARGISNULL(2))
+		event.cohort = static_cast<Cohort>(PG_GETARG_CHAR(2));
+	event.has_subject = !PG_ARGISNULL(4);
+	if (!PG_ARGISNULL(5))
+		event.value = PG_GETARG_FLOAT8(5);
+	if (const auto error = check_event(event, pg::now(), pg::bucket_retention()))
+		throw invalid_argument(error->sentence, "Field " + std::string(error->field) + " of chat_v11.event.",
+							   error->hint);
+	PG_RETURN_BOOL(true);
+}
+
+CHAT_V11_ENTRY(chat_v11_record) {
+	EventValues event;
+	static constexpr int column_of[] = {1, 2, 3, 4, 5, 0}; // kind, cohort, actor, subject, value, at
+	for (int i = 0; i < 6; ++i)
+		if (!PG_ARGISNULL(i))
+			event.put(column_of[i], PG_GETARG_DATUM(i));
+	pg::with_spi([&](pg::Spi &) { insert_event(event); });
+	PG_RETURN_VOID();
+}
+
+CHAT_V11_ENTRY(chat_v11_record_batch) {
+	if (PG_ARGISNULL(0))
+		throw invalid_argument("p_events is null", {}, "Give a JSON array of objects.");
+	const char *text = pg::call([&] {
+		auto *value = PG_GETARG_JSONB_P(0);
+		return JsonbToCString(nullptr, &value->root, VARSIZE(value));
+	});
+	const auto batch = Json::parse(pg::to_utf8(text), nullptr, false);
+	if (!batch.is_array())
+		throw invalid_argument("p_events is not an array", {}, "Give a JSON array of objects.");
+	const auto now = pg::now();
+	pg::with_spi([&](pg::Spi &) {
+		size_t index = 0;
+		for (const auto &element : batch) {
+			pg::check_for_interrupts();
+			auto event = batch_event(element, index++, now);
+			insert_event(event);
+		}
+	});
+	return Int64GetDatum(static_cast<std::int64_t>(batch.size()));
+}
+
+// A uuid of version 8 from SHA-256 of actor, device and sequence number.
+CHAT_V11_ENTRY(chat_v11_write_key) {
+	const auto *actor = PG_GETARG_UUID_P(0);
+	const auto device = *pg::text_arg(fcinfo, 1);
+	const auto sequence = static_cast<std::uint64_t>(PG_GETARG_INT64(2));
+	std::string bytes(reinterpret_cast<const char *>(actor->data), UUID_LEN);
+	for (int shift = 56; shift >= 0; shift -= 8)
+		bytes += static_cast<char>(sequence >> shift);
+	bytes += device;
+	const auto digest = pg::sha256(bytes);
+	auto *key = pg::call([] { return static_cast<pg_uuid_t *>(palloc(sizeof(pg_uuid_t))); });
+	std::memcpy(key->data, digest.data(), UUID_LEN);
+	key->data[6] = static_cast<unsigned char>((key->data[6] & 0x0F) | 0x80);
+	key->data[8] = static_cast<unsigned char>((key->data[8] & 0x3F) | 0x80);
+	return UUIDPGetDatum(key);
+}
+
+CHAT_V11_ENTRY(chat_v11_maturity_delay) {
+	const auto input = pg::with_spi([](pg::Spi &spi) { return pg::load_gate_input(spi, State{}, pg::now()); });
+	return pg::interval_datum(maturity_delay(input.settings.report_grace));
+}
+
+CHAT_V11_ENTRY(chat_v11_metrics) {
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		throw invalid_argument("p_from and p_to must not be null", {},
+							   "select * from chat_v11.metrics(now() - interval '15 min', now());");
+	const auto from = PG_GETARG_TIMESTAMPTZ(0);
+	const auto to = PG_GETARG_TIMESTAMPTZ(1);
+	if (TIMESTAMP_NOT_FINITE(from) || TIMESTAMP_NOT_FINITE(to) || from >= to)
+		throw invalid_argument("p_from must be finite and before p_to", {},
+							   "select * from chat_v11.metrics(now() - interval '15 min', now());");
+	const auto span = pg::with_spi([&](pg::Spi &spi) {
+		const auto input = pg::load_gate_input(spi, State{}, pg::now());
+		return pg::read_span(spi, pg::time_from_pg(from), std::min(pg::time_from_pg(to), input.now), input.settings);
+	});
+	pg::ResultSet results(fcinfo);
+	put_metrics(results, span);
+	return static_cast<Datum>(0);
+}
+
+} // namespace chat_v11

@@ -1,0 +1,272 @@
+// The triggers on the state: the state machine enforced, and its log written, whoever writes the row.
+
+#include "core/gate_json.hpp"
+#include "core/refusal.hpp"
+#include "pg/log_lines.hpp"
+#include "pg/rollout.hpp"
+#include "pg/settings.hpp"
+#include "pg/trigger.hpp"
+
+namespace chat_v11 {
+
+namespace {
+
+const std::string kill_hint = set_command(Stage::canary_1, true, "kill switch enabled");
+
+// What somebody asks who writes the row by hand.
+Request
+written_request(const pg::TriggerCall &trigger) {
+	const auto row = trigger.new_row();
+	Request request;
+	request.stage = trigger.text(row, "stage");
+	request.kill_switch = trigger.boolean(row, "kill_switch");
+	request.caller = pg::session_role();
+	// An update that does not name the note has the one of the change before.
+	if (trigger.is_insert() || trigger.differs("note"))
+		request.note = trigger.text(row, "note");
+	return request;
+}
+
+// Only stage, kill switch and note can be asked for; the rest follows from them.
+void
+refuse_managed_columns(const pg::TriggerCall &trigger) {
+	for (const auto *column :
+		 {"version", "started_at", "entered_at", "updated_at", "updated_by", "overridden", "history_id"})
+		if (trigger.differs(column))
+			throw append_only(std::string("column ") + column + " of rollout_state is not written by hand",
+							  "It follows from the transition.", "select * from public.chat_get_v11_rollout_state();");
+}
+
+// A dump's row: it must be what its log adds up to, to the last column.
+bool
+is_restored_row(pg::Spi &spi, const pg::TriggerCall &trigger, pg::Change &change) {
+	const auto row = trigger.new_row();
+	const auto version = trigger.bigint(row, "version");
+	const auto history_id = trigger.bigint(row, "history_id");
+	if (!version || !history_id)
+		return false;
+	ChainWalker walker;
+	std::optional<std::string> broken;
+	pg::walk_history(spi, [&](const HistoryRow &each) {
+		broken = walker.feed(each, pg::sha256(canonical_form(each)));
+		if (broken)
+			broken = "row " + std::to_string(each.id) + " of the log: " + *broken;
+		return !broken;
+	});
+	State state;
+	state.exists = true;
+	state.stage = parse_stage(trigger.text(row, "stage").value_or("")).value_or(Stage::canary_1);
+	state.kill_switch = trigger.boolean(row, "kill_switch").value_or(true);
+	state.version = *version;
+	state.started_at = trigger.time(row, "started_at");
+	state.entered_at = trigger.time(row, "entered_at");
+	state.updated_at = trigger.time(row, "updated_at");
+	state.updated_by = trigger.text(row, "updated_by").value_or("");
+	state.note = trigger.text(row, "note");
+	state.overridden = trigger.boolean(row, "overridden").value_or(false);
+	if (!broken)
+		broken = walker.compare(state);
+	if (broken) {
+		if (state.kill_switch)
+			return false; // then it is a kill like any other
+		throw append_only(
+			"a state row with a version is taken only as a restore, and must equal the newest row of the log", *broken,
+			"select * from chat_v11.verify_history();");
+	}
+	change.accepted.state = state;
+	change.history_id = *history_id;
+	change.restored = true;
+	return true;
+}
+
+HeapTuple
+decided_row(const pg::TriggerCall &trigger, const State &state, std::int64_t history_id) {
+	pg::TriggerCall::Replacement row(trigger);
+	row.set("singleton", BoolGetDatum(true));
+	row.set("stage", pg::text_datum(std::string(name(state.stage))));
+	row.set("kill_switch", BoolGetDatum(state.kill_switch));
+	row.set("version", Int64GetDatum(state.version));
+	row.set<Time>("started_at", state.started_at, pg::time_datum);
+	row.set<Time>("entered_at", state.entered_at, pg::time_datum);
+	row.set<Time>("updated_at", state.updated_at, pg::time_datum);
+	row.set("updated_by", pg::text_datum(state.updated_by));
+	if (state.note)
+		row.set("note", pg::text_datum(*state.note));
+	else
+		row.set_null("note");
+	row.set("overridden", BoolGetDatum(state.overridden));
+	row.set("history_id", Int64GetDatum(history_id));
+	return row.apply();
+}
+
+bool
+is_gated(Transition transition) {
+	return transition == Transition::start || transition == Transition::promote || transition == Transition::resume;
+}
+
+void
+tell(int level, const std::string &sentence, const std::string &detail = {}) {
+	const auto text = pg::from_utf8(sentence);
+	const auto more = pg::from_utf8(detail);
+	pg::call([&] {
+		ereport(level,
+				(errmsg_internal("%s", text.c_str()), more.empty() ? 0 : errdetail_internal("%s", more.c_str())));
+	});
+}
+
+void
+decide_change(const State &state, const Request &request, bool log_has_state, pg::Change &change) {
+	const auto classified = classify(state, request, log_has_state);
+	if (!classified.notice.empty())
+		tell(NOTICE, classified.notice);
+
+	if (is_gated(classified.transition))
+		change.gates.evaluation = pg::evaluate_gates(state);
+	else
+		change.gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms());
+	const auto *evaluation = change.gates.evaluation ? &*change.gates.evaluation : nullptr;
+	auto preflight = Preflight::warn;
+	if (evaluation && classified.transition == Transition::start) {
+		change.unmet = unmet_preconditions(evaluation->input, evaluation->answer);
+		preflight = evaluation->input.settings.preflight;
+	}
+	change.before = state;
+	change.transition = classified.transition;
+	change.accepted = decide(state, request, classified, evaluation ? &evaluation->answer : nullptr, change.unmet,
+							 preflight, pg::now());
+	change.approved_by = request.approved_by && !request.approved_by->empty()
+							 ? truncate_utf8(*request.approved_by, max_name_bytes)
+							 : pg::default_approver();
+	if (!change.unmet.empty()) {
+		std::string list;
+		for (const auto &each : change.unmet)
+			list += (list.empty() ? "" : "\n") + each;
+		tell(WARNING, "started although preconditions are not met", list);
+	}
+}
+
+HistoryRow
+history_of(const pg::Change &change) {
+	const auto &state = change.accepted.state;
+	HistoryRow row;
+	row.changed_at = *state.updated_at;
+	row.transition = name(change.transition);
+	row.from_stage = name(change.before.stage);
+	row.to_stage = name(state.stage);
+	row.from_kill_switch = change.before.kill_switch;
+	row.to_kill_switch = state.kill_switch;
+	row.decision = std::string(name(change.accepted.decision));
+	row.approved_by = change.approved_by;
+	row.changed_by = state.updated_by;
+	row.note = state.note;
+	row.version = state.version;
+	row.overridden = change.accepted.overridden;
+	row.mock_clock = pg::mock_now().has_value();
+	const auto &evaluation = change.gates.evaluation;
+	row.gates = evaluation ? to_json(evaluation->answer, evaluation->input.settings, change.unmet)
+						   : unavailable_json(change.gates.unavailable);
+	return row;
+}
+
+void
+append_gate_log(pg::Spi &spi, const pg::Change &change, const HistoryRow &row) {
+	pg::Params params;
+	params << row.changed_at << row.version << row.to_stage << row.to_kill_switch;
+	const auto &evaluation = change.gates.evaluation;
+	params.optional(evaluation ? std::optional(name(evaluation->answer.decision)) : std::nullopt, TEXTOID);
+	params << row.mock_clock << *row.gates;
+	spi.execute("INSERT INTO chat_v11.gate_log VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)", std::move(params));
+}
+
+} // namespace
+
+// BEFORE STATEMENT: the one lock, before any row's.
+CHAT_V11_ENTRY(chat_v11_rollout_serialize) {
+	const pg::TriggerCall trigger(fcinfo);
+	if (!creating_extension)
+		pg::lock_rollout();
+	return PointerGetDatum(nullptr);
+}
+
+// BEFORE ROW: decides, and puts the row as it must be.
+CHAT_V11_ENTRY(chat_v11_rollout_decide) {
+	const pg::TriggerCall trigger(fcinfo);
+	if (trigger.is_delete())
+		throw append_only("the state row cannot be deleted", "A missing row would mean that nobody gets v1.1.",
+						  kill_hint);
+	auto asked = pg::OpenRequest::take();
+	const bool by_hand = !asked.has_value();
+	const auto request = by_hand ? written_request(trigger) : std::move(*asked);
+	if (by_hand && trigger.is_update() && !request.kill_switch.value_or(false))
+		refuse_managed_columns(trigger);
+
+	pg::Change change;
+	pg::with_spi([&](pg::Spi &spi) {
+		pg::with_latest_snapshot([&] {
+			const auto stored = pg::load_state(spi);
+			if (trigger.is_insert() && stored.state.exists)
+				throw invalid_transition("there is a state row already: " + describe(stored.state),
+										 "There is one row at most.",
+										 "select * from public.chat_get_v11_rollout_state();");
+			if (by_hand && trigger.is_insert() && is_restored_row(spi, trigger, change))
+				return;
+			decide_change(stored.state, request, stored.log_has_state, change);
+			change.history_id = pg::next_history_id(spi);
+		});
+	});
+	const auto row = decided_row(trigger, change.accepted.state, change.history_id);
+	pg::last_change() = std::move(change);
+	return PointerGetDatum(row);
+}
+
+// AFTER ROW: the log's row, in the same transaction.
+CHAT_V11_ENTRY(chat_v11_rollout_log) {
+	const pg::TriggerCall trigger(fcinfo);
+	const auto row = trigger.new_row();
+	auto &change = pg::last_change();
+	// Some later trigger may have put a row that nobody decided upon.
+	const auto &decided = change ? change->accepted.state : State{};
+	if (!change || trigger.bigint(row, "version") != decided.version ||
+		trigger.text(row, "stage") != name(decided.stage) ||
+		trigger.boolean(row, "kill_switch") != decided.kill_switch ||
+		trigger.time(row, "entered_at") != decided.entered_at)
+		throw append_only("the state row is not the one that was decided upon", "Another trigger changed it.",
+						  "Drop that trigger from chat_v11.rollout_state.");
+	if (change->restored) {
+		change.reset();
+		return PointerGetDatum(nullptr);
+	}
+	auto logged = history_of(*change);
+	pg::with_spi([&](pg::Spi &spi) {
+		pg::append_history(spi, logged);
+		append_gate_log(spi, *change, logged);
+	});
+	pg::log_on_commit("chat_v11: version " + std::to_string(logged.version) + ": " + logged.transition + " " +
+					  logged.from_stage + " -> " + logged.to_stage + (logged.to_kill_switch ? ", killed" : ", live") +
+					  ", row " + std::to_string(logged.id) + ", by " + pg::one_line(logged.changed_by) + ", hash " +
+					  to_hex(logged.hash));
+	pg::warn_if_mocked();
+	return PointerGetDatum(nullptr);
+}
+
+// BEFORE any rewrite of what is append-only, and BEFORE TRUNCATE.
+CHAT_V11_ENTRY(chat_v11_refuse_write) {
+	const pg::TriggerCall trigger(fcinfo);
+	throw append_only("chat_v11." + trigger.table() + " takes no " + trigger.operation(), {},
+					  trigger.table() == "rollout_state" ? kill_hint : "select * from chat_v11.verify_history();");
+}
+
+// BEFORE DELETE, row by row: what is past its retention may go.
+CHAT_V11_ENTRY(chat_v11_refuse_young_delete) {
+	const pg::TriggerCall trigger(fcinfo);
+	const auto at = trigger.time(trigger.old_row(), "at");
+	const auto bound = pg::now() - pg::bucket_retention();
+	if (at && *at >= bound)
+		throw append_only("rows of chat_v11." + trigger.table() + " younger than the retention are kept",
+						  "This one is of " + format_utc(*at) + "; those before " + format_utc(bound) +
+							  " may be deleted.",
+						  "delete from chat_v11." + trigger.table() + " where at < '" + format_iso(bound) + "';");
+	return PointerGetDatum(trigger.old_row());
+}
+
+} // namespace chat_v11

@@ -1,0 +1,15 @@
+#include "pg/boundary.hpp"
+#include "pg/log_lines.hpp"
+#include "pg/settings.hpp"
+
+extern "C" {
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void) {
+	chat_v11::pg::define_settings();
+	chat_v11::pg::register_log_callbacks();
+}
+}

@@ -1,0 +1,182 @@
+#include "pg/datum.hpp"
+
+#include "core/refusal.hpp"
+#include "pg/settings.hpp"
+
+namespace chat_v11::pg {
+
+namespace {
+
+std::string_view
+view_of(const text *t) {
+	return {VARDATA_ANY(t), static_cast<size_t>(VARSIZE_ANY_EXHDR(t))};
+}
+
+std::string_view
+raw_text_arg(FunctionCallInfo fcinfo, int n) {
+	return view_of(call([&] { return PG_GETARG_TEXT_PP(n); }));
+}
+
+bool
+is_valid(std::string_view text, int encoding) {
+	return pg_verify_mbstr(encoding, text.data(), static_cast<int>(text.size()), true);
+}
+
+} // namespace
+
+Time
+now() {
+	const auto mocked = mock_now();
+	return mocked ? *mocked : time_from_pg(GetCurrentTimestamp());
+}
+
+std::string
+to_utf8(std::string_view server_text) {
+	const int encoding = GetDatabaseEncoding();
+	// A database without an encoding holds whatever bytes it was given.
+	const int source = encoding == PG_SQL_ASCII ? PG_UTF8 : encoding;
+	if (!is_valid(server_text, source))
+		throw invalid_argument("text is not valid in its encoding", {}, "Send UTF-8, and set client_encoding to it.");
+	if (source == PG_UTF8)
+		return std::string(server_text);
+	const char *converted = call([&] {
+		return pg_server_to_any(pnstrdup(server_text.data(), server_text.size()), static_cast<int>(server_text.size()),
+								PG_UTF8);
+	});
+	return converted;
+}
+
+std::string
+to_utf8_lenient(std::string_view server_text) {
+	try {
+		return to_utf8(server_text);
+	} catch (const Refusal &) {
+	} catch (const Error &) {
+	}
+	std::string ascii(server_text);
+	for (auto &c : ascii)
+		if (IS_HIGHBIT_SET(c))
+			c = '?';
+	return ascii;
+}
+
+std::string
+from_utf8(const std::string &utf8) {
+	const int encoding = GetDatabaseEncoding();
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		return utf8;
+	const char *converted = call(
+		[&] { return pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8); });
+	return converted;
+}
+
+std::optional<std::string>
+text_arg(FunctionCallInfo fcinfo, int n) {
+	if (PG_ARGISNULL(n))
+		return std::nullopt;
+	return to_utf8(raw_text_arg(fcinfo, n));
+}
+
+std::optional<std::string>
+lenient_text_arg(FunctionCallInfo fcinfo, int n) {
+	if (PG_ARGISNULL(n))
+		return std::nullopt;
+	return to_utf8_lenient(raw_text_arg(fcinfo, n));
+}
+
+Datum
+text_datum(const std::string &utf8) {
+	const auto server = from_utf8(utf8);
+	return call(
+		[&] { return PointerGetDatum(cstring_to_text_with_len(server.data(), static_cast<int>(server.size()))); });
+}
+
+Datum
+jsonb_datum(const std::string &utf8_json) {
+	const auto server = from_utf8(utf8_json);
+	return call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(server.c_str())); });
+}
+
+Datum
+interval_datum(Duration span) {
+	return call([&] {
+		auto *interval = static_cast<Interval *>(palloc0(sizeof(Interval)));
+		interval->time = span.count();
+		return IntervalPGetDatum(interval);
+	});
+}
+
+Datum
+bytea_datum(const void *bytes, size_t size) {
+	return call([&] {
+		auto *copy = static_cast<bytea *>(palloc(VARHDRSZ + size));
+		SET_VARSIZE(copy, VARHDRSZ + size);
+		memcpy(VARDATA(copy), bytes, size);
+		return PointerGetDatum(copy);
+	});
+}
+
+RowWriter &
+RowWriter::operator<<(const std::vector<std::string> &value) {
+	std::vector<Datum> elements;
+	elements.reserve(value.size());
+	for (const auto &each : value)
+		elements.push_back(text_datum(each));
+	return next(call([&] {
+		return PointerGetDatum(
+			construct_array(elements.data(), static_cast<int>(elements.size()), TEXTOID, -1, false, TYPALIGN_INT));
+	}));
+}
+
+namespace {
+
+TupleDesc
+result_type(FunctionCallInfo fcinfo) {
+	return call([&] {
+		TupleDesc descriptor = nullptr;
+		if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		return descriptor;
+	});
+}
+
+} // namespace
+
+int
+result_columns(FunctionCallInfo fcinfo) {
+	return result_type(fcinfo)->natts;
+}
+
+Datum
+return_row(FunctionCallInfo fcinfo, Row &row) {
+	const auto descriptor = result_type(fcinfo);
+	return call(
+		[&] { return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), row.values(), row.nulls())); });
+}
+
+ResultSet::ResultSet(FunctionCallInfo fcinfo) {
+	call([&] {
+		auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+		if (!result || !IsA(result, ReturnSetInfo) || !(result->allowedModes & SFRM_Materialize))
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("set-valued function called in context that cannot accept a set")));
+		const MemoryContext old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+		TupleDesc descriptor = nullptr;
+		if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		descriptor_ = CreateTupleDescCopy(descriptor);
+		store_ = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+		result->returnMode = SFRM_Materialize;
+		result->setResult = store_;
+		result->setDesc = descriptor_;
+		MemoryContextSwitchTo(old);
+	});
+}
+
+void
+ResultSet::put(Row &row) {
+	check_for_interrupts();
+	call([&] { tuplestore_putvalues(store_, descriptor_, row.values(), row.nulls()); });
+}
+
+} // namespace chat_v11::pg

@@ -1,0 +1,174 @@
+#include "pg/rollout.hpp"
+
+#include "core/gate_json.hpp"
+#include "core/refusal.hpp"
+#include "pg/settings.hpp"
+#include "pg/telemetry.hpp"
+
+#include <csignal>
+
+namespace chat_v11::pg {
+
+namespace {
+
+OpenRequest *open_request = nullptr;
+
+// A transaction that is cancelled, out of memory or in conflict is no unreadable telemetry.
+bool
+must_pass_on(int sqlstate) {
+	const int category = ERRCODE_TO_CATEGORY(sqlstate);
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED) ||
+		   category == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) || sqlstate == ERRCODE_OUT_OF_MEMORY ||
+		   sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+void
+add_telemetry(GateInput &input) {
+	try {
+		in_subtransaction([&] { with_spi([&](Spi &spi) { input.telemetry = read_telemetry(spi, input); }); });
+	} catch (const Error &e) {
+		if (must_pass_on(e.sqlstate()))
+			throw;
+		input.telemetry.reset();
+		input.telemetry_error = to_utf8_lenient(e.what());
+	}
+}
+
+volatile sig_atomic_t time_is_up = false;
+
+void
+on_timeout() {
+	time_is_up = true;
+	QueryCancelPending = true;
+	InterruptPending = true;
+	SetLatch(MyLatch);
+}
+
+// Cancels what runs within it when its time is up, and only that.
+class TimeBudget {
+public:
+	explicit TimeBudget(int milliseconds) {
+		static const TimeoutId timeout = call([] { return RegisterTimeout(USER_TIMEOUT, on_timeout); });
+		id_ = timeout;
+		time_is_up = false;
+		call([&] { enable_timeout_after(id_, milliseconds); });
+	}
+	~TimeBudget() {
+		disable_timeout(id_, false);
+		// Too late to cancel anything but what comes next, which is not ours to cancel.
+		if (time_is_up)
+			QueryCancelPending = false;
+	}
+	TimeBudget(const TimeBudget &) = delete;
+	TimeBudget &operator=(const TimeBudget &) = delete;
+	static bool
+	spent() {
+		return time_is_up;
+	}
+
+private:
+	TimeoutId id_;
+};
+
+} // namespace
+
+Evaluation
+evaluate_gates(const State &state, std::optional<Time> as_of, const std::string *overrides) {
+	Evaluation evaluation;
+	evaluation.input = with_spi([&](Spi &spi) { return load_gate_input(spi, state, as_of ? *as_of : now(), as_of); });
+	evaluation.input.mock_clock = mock_now().has_value();
+	if (overrides)
+		apply_overrides(evaluation.input, *overrides);
+	add_telemetry(evaluation.input);
+	evaluation.answer = evaluate(evaluation.input);
+	return evaluation;
+}
+
+BoundedEvaluation
+evaluate_within(const State &state, int milliseconds) {
+	BoundedEvaluation bounded;
+	try {
+		const TimeBudget budget(milliseconds);
+		in_subtransaction([&] { bounded.evaluation = evaluate_gates(state); });
+	} catch (const Error &e) {
+		const bool cancelled = ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED);
+		// The caller's own cancel or time-out stays what it is.
+		if (cancelled && !TimeBudget::spent())
+			throw;
+		bounded.unavailable = cancelled ? "reading the gates took longer than " + std::to_string(milliseconds) + " ms"
+										: to_utf8_lenient(e.what());
+	} catch (const std::exception &e) {
+		bounded.unavailable = e.what();
+	}
+	if (!bounded.unavailable.empty())
+		bounded.evaluation.reset();
+	return bounded;
+}
+
+OpenRequest::OpenRequest(Request request) : request_(std::move(request)) {
+	open_request = this;
+}
+
+OpenRequest::~OpenRequest() {
+	if (open_request == this)
+		open_request = nullptr;
+}
+
+std::optional<Request>
+OpenRequest::take() {
+	if (!open_request)
+		return std::nullopt;
+	auto *taken = open_request;
+	open_request = nullptr;
+	return std::move(taken->request_);
+}
+
+std::optional<Change> &
+last_change() {
+	static std::optional<Change> change;
+	return change;
+}
+
+void
+warn_if_mocked() {
+	const auto at = mock_now();
+	if (!at)
+		return;
+	const auto text = format_utc(*at);
+	call([&] { ereport(WARNING, (errmsg("the rule clock is mocked: it stands at %s", text.c_str()))); });
+}
+
+Datum
+state_answer(FunctionCallInfo fcinfo, const State &state, const Evaluation &evaluation) {
+	const auto &input = evaluation.input;
+	const auto &gates = evaluation.answer;
+	const auto &policy = policy_of(input.policies, state.stage);
+	const auto upper = next(state.stage);
+
+	std::optional<Time> earliest;
+	if (state.live() && upper) {
+		earliest = *state.entered_at + policy.min_duration;
+		if (const auto *quiet = gates.find("quiet"); quiet && quiet->clears_at)
+			earliest = std::max(*earliest, *quiet->clears_at);
+	}
+	const bool overdue = state.live() && policy.max_duration && input.now > *state.entered_at + *policy.max_duration;
+
+	Row row(result_columns(fcinfo));
+	RowWriter out(row);
+	out << name(state.stage) << state.kill_switch << (state.live() ? policy.percent : 0) << state.version << state.note
+		<< state.updated_at;
+	if (state.exists)
+		out << state.updated_by;
+	else
+		out.null();
+	out << state.entered_at;
+	if (upper)
+		out << name(*upper);
+	else
+		out.null();
+	out << earliest << overdue << gates.p0_ok << gates.p1_ok << gates.rollout_ok << name(gates.decision)
+		<< next_step(state, gates) << state.overridden << state.started_at << gates.mock_clock;
+	return return_row(fcinfo, row);
+}
+
+} // namespace chat_v11::pg

@@ -1,0 +1,60 @@
+#pragma once
+
+// One evaluation of the gates, and one change of the state, as the functions and the triggers share them.
+
+#include "core/transition.hpp"
+#include "pg/store.hpp"
+
+namespace chat_v11::pg {
+
+// Reads everything and evaluates, with the active snapshot.  Telemetry that cannot be read is no error: its checks say
+// no_data, and why.
+struct Evaluation {
+	GateInput input;
+	GateAnswer answer;
+};
+Evaluation evaluate_gates(const State &state, std::optional<Time> as_of = std::nullopt,
+						  const std::string *overrides = nullptr);
+
+// For a change that no gate may refuse: an evaluation with a bound on its time, or why there is none.
+struct BoundedEvaluation {
+	std::optional<Evaluation> evaluation;
+	std::string unavailable;
+};
+BoundedEvaluation evaluate_within(const State &state, int milliseconds);
+
+// What a function asks of the triggers beyond what a row can say.  Taken by the first row that is written while it is
+// open, and by no other.
+class OpenRequest {
+public:
+	explicit OpenRequest(Request request);
+	~OpenRequest();
+	OpenRequest(const OpenRequest &) = delete;
+	OpenRequest &operator=(const OpenRequest &) = delete;
+
+	static std::optional<Request> take();
+
+private:
+	Request request_;
+};
+
+// What the deciding trigger hands to the logging one, and to the function that asked.
+struct Change {
+	State before;
+	Accepted accepted;
+	Transition transition;
+	std::int64_t history_id = 0;
+	std::string approved_by;
+	BoundedEvaluation gates;
+	std::vector<std::string> unmet; // preconditions of a start
+	bool restored = false;          // a dump's row, equal to the log's newest: nothing is logged
+};
+std::optional<Change> &last_change();
+
+// What is written under a mocked clock says so, and so does its writer.
+void warn_if_mocked();
+
+// The row that public.chat_get_v11_rollout_state() answers with.
+Datum state_answer(FunctionCallInfo fcinfo, const State &state, const Evaluation &evaluation);
+
+} // namespace chat_v11::pg

@@ -1,0 +1,23 @@
+#pragma once
+
+// Settings of the server's own kind, all prefixed chat_v11.  What turns a gate is not here but in tables, where each
+// change is logged.
+
+#include "core/time.hpp"
+
+#include <optional>
+
+namespace chat_v11::pg {
+
+void define_settings();
+
+// chat_v11.mock_now, superuser only: the rule clock stands at that moment; nothing where it runs.
+std::optional<Time> mock_now();
+
+// chat_v11.bucket_retention: how old an event may be when it is reported, and from when on it may be deleted.
+Duration bucket_retention();
+
+// chat_v11.kill_gate_timeout: how long a kill may spend on reading the gates that it logs.
+int kill_gate_timeout_ms();
+
+} // namespace chat_v11::pg

@@ -1,0 +1,96 @@
+#include "pg/spi.hpp"
+
+namespace chat_v11::pg {
+
+Spi::Spi() {
+	call([] {
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+	});
+}
+
+void
+Spi::finish() {
+	call([] { SPI_finish(); });
+}
+
+Rows
+Spi::query(const char *sql, Params params, long limit) {
+	call([&] {
+		const int rc =
+			SPI_execute_with_args(sql, params.size(), params.types(), params.values(), params.nulls(), true, limit);
+		if (rc < 0)
+			elog(ERROR, "query failed: %s", SPI_result_code_string(rc));
+	});
+	return Rows(SPI_tuptable, static_cast<std::int64_t>(SPI_processed));
+}
+
+std::int64_t
+Spi::execute(const char *sql, Params params) {
+	call([&] {
+		SPIPlanPtr plan = SPI_prepare(sql, params.size(), params.types());
+		if (!plan)
+			elog(ERROR, "prepare failed: %s", SPI_result_code_string(SPI_result));
+		const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+		const int rc =
+			SPI_execute_snapshot(plan, params.values(), params.nulls(), snapshot, InvalidSnapshot, false, true, 0);
+		UnregisterSnapshot(snapshot);
+		if (rc < 0)
+			elog(ERROR, "statement failed: %s", SPI_result_code_string(rc));
+	});
+	return static_cast<std::int64_t>(SPI_processed);
+}
+
+Rows
+Spi::execute_returning(const char *sql, Params params) {
+	const auto count = execute(sql, std::move(params));
+	return Rows(SPI_tuptable, count);
+}
+
+std::optional<Datum>
+Rows::datum(std::int64_t row, int column) const {
+	bool is_null = true;
+	const Datum value = call([&] { return SPI_getbinval(table_->vals[row], table_->tupdesc, column, &is_null); });
+	return is_null ? std::nullopt : std::optional(value);
+}
+
+std::optional<bool>
+Rows::boolean(std::int64_t row, int column) const {
+	const auto value = datum(row, column);
+	return value ? std::optional(DatumGetBool(*value)) : std::nullopt;
+}
+
+std::optional<std::int64_t>
+Rows::bigint(std::int64_t row, int column) const {
+	const auto value = datum(row, column);
+	return value ? std::optional<std::int64_t>(DatumGetInt64(*value)) : std::nullopt;
+}
+
+std::optional<double>
+Rows::number(std::int64_t row, int column) const {
+	const auto value = datum(row, column);
+	return value ? std::optional(DatumGetFloat8(*value)) : std::nullopt;
+}
+
+std::optional<Time>
+Rows::time(std::int64_t row, int column) const {
+	const auto value = datum(row, column);
+	return value ? std::optional(time_from_pg(DatumGetTimestampTz(*value))) : std::nullopt;
+}
+
+std::optional<std::string>
+Rows::text(std::int64_t row, int column) const {
+	const char *value = call([&] { return SPI_getvalue(table_->vals[row], table_->tupdesc, column); });
+	return value ? std::optional(to_utf8_lenient(value)) : std::nullopt;
+}
+
+std::optional<std::string>
+Rows::bytes(std::int64_t row, int column) const {
+	const auto value = datum(row, column);
+	if (!value)
+		return std::nullopt;
+	const auto *data = call([&] { return DatumGetByteaPP(*value); });
+	return std::string(VARDATA_ANY(data), static_cast<size_t>(VARSIZE_ANY_EXHDR(data)));
+}
+
+} // namespace chat_v11::pg

@@ -1,0 +1,505 @@
+// From checks to an answer: the three gates, the decision, its reasons, and the checks on the rollout itself.
+
+#include "core/gates.hpp"
+
+#include "fixture.hpp"
+
+namespace chat_v11::test {
+
+BOOST_AUTO_TEST_SUITE(gate_answer)
+
+void
+fail_p0(GateInput &input) {
+	report_missing(input, 1min);
+}
+
+void
+fail_p1(GateInput &input) {
+	report(input, Kind::write_rejected, 1min, 100'000);
+}
+
+void
+fail_rollout(GateInput &input) {
+	input.state.entered_at = input.now;
+}
+
+BOOST_DATA_TEST_CASE(a_healthy_rollout_is_green_at_every_stage, bdata::make(all_stages), stage) {
+	const auto answer = evaluate(green(stage));
+	BOOST_TEST(answer.green());
+	BOOST_TEST(answer.decision == Decision::proceed);
+	BOOST_TEST(answer.reasons.empty());
+	BOOST_TEST(!answer.p0_breach);
+	BOOST_CHECK(!answer.earliest);
+	for (const auto &result : answer.checks)
+		if (result.check.enabled)
+			BOOST_TEST(result.status == Status::pass, result.reason);
+}
+
+// All eight ways in which the gates can stand: P0 comes before everything else.
+BOOST_DATA_TEST_CASE(p0_outranks_p1_and_rollout, bdata::make({0, 1, 2, 3, 4, 5, 6, 7}), broken) {
+	const bool p0 = broken & 1;
+	const bool p1 = broken & 2;
+	const bool rollout = broken & 4;
+	auto input = green();
+	// A failure now also breaks quiet; that is a rule of its own.
+	check_in(input, "quiet").enabled = false;
+	if (p0)
+		fail_p0(input);
+	if (p1)
+		fail_p1(input);
+	if (rollout)
+		fail_rollout(input);
+	const auto answer = evaluate(input);
+	BOOST_TEST(answer.p0_ok == !p0);
+	BOOST_TEST(answer.p1_ok == !p1);
+	BOOST_TEST(answer.rollout_ok == !rollout);
+	BOOST_TEST(answer.decision == (p0 ? Decision::rollback : p1 || rollout ? Decision::hold : Decision::proceed));
+	BOOST_TEST(answer.reasons.empty() == (broken == 0));
+	BOOST_TEST(answer.green() == (broken == 0));
+}
+
+BOOST_AUTO_TEST_CASE(reasons_are_most_severe_first) {
+	auto input = green();
+	fail_p0(input);
+	fail_p1(input);
+	fail_rollout(input);
+	silence(input, Kind::session_active, std::nullopt); // unknown, and so less than any failure
+	const auto reasons = evaluate(input).reasons;
+	std::vector<int> ranks;
+	for (const auto &reason : reasons)
+		ranks.push_back(contains(reason, "unknown") || contains(reason, "no usable data") ? 3
+						: reason.starts_with("P0 ")                                       ? 0
+						: reason.starts_with("P1 ")                                       ? 1
+																						  : 2);
+	BOOST_TEST(std::is_sorted(ranks.begin(), ranks.end()));
+	for (const int rank : {0, 1, 2, 3})
+		BOOST_TEST(std::count(ranks.begin(), ranks.end(), rank) > 0);
+	BOOST_TEST(contains(reasons.front(), "ack_without_receipt_10s_rate"));
+}
+
+BOOST_AUTO_TEST_CASE(the_answer_carries_what_it_was_made_of) {
+	auto input = green();
+	input.mock_clock = true;
+	input.telemetry->last_seen.fill(noon - 40s);
+	const auto answer = evaluate(input);
+	BOOST_CHECK(answer.evaluated_at == noon);
+	BOOST_CHECK(answer.window_start == noon - 30min);
+	BOOST_CHECK(answer.data_age == Duration(40s));
+	BOOST_TEST(answer.mature_writes == 30 * per_minute);
+	BOOST_TEST(answer.mock_clock);
+	BOOST_TEST(answer.figures.size() == metric_rules().size());
+	BOOST_TEST(answer.checks.size() == input.checks.size());
+	BOOST_CHECK(answer.find("no such check") == nullptr);
+	// Events reported by a clock that runs ahead are not of negative age.
+	input.telemetry->last_seen.fill(noon + 4s);
+	BOOST_CHECK(evaluate(input).data_age == Duration(0));
+}
+
+BOOST_AUTO_TEST_CASE(evaluating_twice_says_the_same) {
+	auto input = green();
+	fail_p1(input);
+	const auto first = evaluate(input);
+	const auto second = evaluate(input);
+	BOOST_TEST(first.reasons == second.reasons, boost::test_tools::per_element());
+	BOOST_TEST(first.decision == second.decision);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(breach_memory)
+
+// A single breach is red from its own moment for exactly the window: [breach, breach + window).
+BOOST_DATA_TEST_CASE(a_breach_stays_red_for_exactly_the_window, bdata::make({1, 30, 45, 60}), minutes) {
+	const Duration window = std::chrono::minutes(minutes);
+	std::vector<Duration> ages = {0s, instant, window - instant, window, window + instant};
+	for (Duration age = 0s; age < window + 3min; age += 13s)
+		ages.push_back(age);
+	struct Breach {
+		const char *check;
+		void (*report)(GateInput &, Duration);
+	};
+	for (const auto &breach :
+		 {Breach{"ack_without_receipt_10s_rate", [](GateInput &i, Duration age) { report_missing(i, age); }},
+		  Breach{"timeline_duplicate_detected_rate",
+				 [](GateInput &i, Duration age) { report(i, Kind::timeline_duplicate, age); }},
+		  Breach{"read_rollback_detected_rate",
+				 [](GateInput &i, Duration age) { report(i, Kind::read_rollback, age); }}})
+		for (const auto age : ages) {
+			auto input = green();
+			input.settings.p0_clear_window = window;
+			breach.report(input, age);
+			const bool red = age < window;
+			BOOST_TEST_CONTEXT(breach.check << " after " << format_duration(age)) {
+				BOOST_TEST(status_of(input, breach.check) == (red ? Status::fail : Status::pass));
+				const auto answer = evaluate(input);
+				BOOST_TEST(answer.p0_ok == !red);
+				BOOST_TEST(answer.p0_breach == red);
+			}
+		}
+}
+
+// send_stall_rate looks back 5 min, and yet its breach counts for the whole of p0_clear_window.
+BOOST_DATA_TEST_CASE(a_stall_is_remembered_beyond_its_own_window, bdata::make({1, 5, 30, 60}), minutes) {
+	const Duration window = std::chrono::minutes(minutes);
+	std::vector<Duration> ages = {window - instant, window, 5min - instant, 5min};
+	for (Duration age = 0s; age < window + 3min; age += 13s)
+		ages.push_back(age);
+	for (const auto age : ages) {
+		auto input = green();
+		input.settings.p0_clear_window = window;
+		report_stalls(input, age, 100 * per_minute, 3);
+		const auto answer = evaluate(input);
+		BOOST_TEST_CONTEXT("after " << format_duration(age)) {
+			BOOST_TEST(answer.p0_ok == (age >= 5min));
+			BOOST_TEST(answer.p0_breach == (age < std::max<Duration>(window, 5min)));
+		}
+	}
+}
+
+BOOST_AUTO_TEST_CASE(a_check_that_counts_nowhere_makes_no_breach) {
+	auto input = green();
+	report_stalls(input, 10min, 100 * per_minute, 3);
+	BOOST_TEST(evaluate(input).p0_breach);
+	check_in(input, "send_stall_rate").enabled = false;
+	BOOST_TEST(!evaluate(input).p0_breach);
+}
+
+BOOST_AUTO_TEST_CASE(enough_slices_are_asked_for) {
+	// Window of the longest check, and before it as far back as quiet or a breach may lie.
+	BOOST_TEST(telemetry_minutes(green(Stage::canary_1)) >= 60);
+	BOOST_TEST(telemetry_minutes(green(Stage::canary_50)) >= 30 + 120);
+	auto input = green(Stage::canary_10);
+	input.settings.p0_clear_window = 24h;
+	BOOST_TEST(telemetry_minutes(input) >= 2 * 24 * 60);
+}
+
+// However old a failure is, slices beyond those asked for never change the answer.
+BOOST_DATA_TEST_CASE(slices_beyond_those_asked_for_change_nothing, bdata::make(all_stages), stage) {
+	for (size_t age = 0; age < 200; ++age) {
+		auto input = green(stage);
+		report_stalls(input, std::chrono::minutes(age), 100 * per_minute, 3);
+		report(input, Kind::read_rollback, std::chrono::minutes(age));
+		const auto all = evaluate(input);
+		slices_of(input).resize(static_cast<size_t>(telemetry_minutes(input)));
+		const auto some = evaluate(input);
+		BOOST_REQUIRE(all.decision == some.decision);
+		BOOST_REQUIRE(all.reasons == some.reasons);
+		BOOST_REQUIRE(all.p0_breach == some.p0_breach);
+	}
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(rollout_checks)
+
+struct DwellCase {
+	Stage stage;
+	Duration needed;
+};
+
+std::ostream &
+operator<<(std::ostream &out, const DwellCase &c) {
+	return out << c.stage;
+}
+
+const std::vector<DwellCase> dwells = {
+	{Stage::canary_1, 30min}, {Stage::canary_10, 2h}, {Stage::canary_50, 12h}, {Stage::full, 24h}};
+
+BOOST_DATA_TEST_CASE(dwell_passes_at_its_very_end, bdata::make(dwells), c) {
+	for (const auto &[spent, status] : {std::pair<Duration, Status>{0s, Status::fail},
+										{c.needed - 1s, Status::fail},
+										{c.needed - instant, Status::fail},
+										{c.needed, Status::pass},
+										{c.needed + instant, Status::pass}}) {
+		auto input = green(c.stage);
+		input.state.entered_at = noon - spent;
+		const auto result = result_of(input, "dwell");
+		BOOST_TEST(result.status == status);
+		if (status == Status::fail) {
+			BOOST_REQUIRE(result.clears_at.has_value());
+			BOOST_TEST(format_utc(*result.clears_at) == format_utc(noon - spent + c.needed));
+			// Nothing else is missing, so the answer as a whole knows when it will be green.
+			const auto answer = evaluate(input);
+			BOOST_TEST(answer.decision == Decision::hold);
+			BOOST_CHECK(answer.earliest == noon - spent + c.needed);
+		}
+	}
+}
+
+BOOST_AUTO_TEST_CASE(dwell_follows_the_policy_table) {
+	auto input = green(Stage::canary_1);
+	input.policies[0].min_duration = 31min;
+	BOOST_TEST(status_of(input, "dwell") == Status::fail);
+	input.policies[0].min_duration = 0s;
+	BOOST_TEST(status_of(input, "dwell") == Status::pass);
+}
+
+struct ShareCase {
+	Stage stage;
+	std::int64_t canary;
+	std::int64_t all;
+	Status status;
+};
+
+std::ostream &
+operator<<(std::ostream &out, const ShareCase &c) {
+	return out << c.stage << " " << c.canary << " of " << c.all;
+}
+
+// Within a factor of 2 of 1, 10, 50 and 100 percent, both ends included.
+const std::vector<ShareCase> shares = {
+	{Stage::canary_1, 1000, 100'000, Status::pass},
+	{Stage::canary_1, 500, 100'000, Status::pass},
+	{Stage::canary_1, 499, 100'000, Status::fail},
+	{Stage::canary_1, 2000, 100'000, Status::pass},
+	{Stage::canary_1, 2001, 100'000, Status::fail},
+	{Stage::canary_1, 0, 100'000, Status::fail},
+	{Stage::canary_10, 5000, 100'000, Status::pass},
+	{Stage::canary_10, 4999, 100'000, Status::fail},
+	{Stage::canary_10, 20'000, 100'000, Status::pass},
+	{Stage::canary_10, 20'001, 100'000, Status::fail},
+	{Stage::canary_50, 25'000, 100'000, Status::pass},
+	{Stage::canary_50, 24'999, 100'000, Status::fail},
+	{Stage::canary_50, 100'000, 100'000, Status::pass},
+	{Stage::full, 100'000, 100'000, Status::pass},
+	{Stage::full, 50'000, 100'000, Status::pass},
+	{Stage::full, 49'999, 100'000, Status::fail},
+	// Too few to tell, and none at all.
+	{Stage::canary_50, 99, 99, Status::no_data},
+	{Stage::canary_50, 50, 100, Status::pass},
+	{Stage::canary_50, 0, 0, Status::no_data},
+};
+
+BOOST_DATA_TEST_CASE(the_share_of_the_canary_is_about_the_stages_percent, bdata::make(shares), c) {
+	auto input = green(c.stage);
+	input.telemetry->acks_since_entry[static_cast<size_t>(Cohort::v11)] = c.canary;
+	input.telemetry->acks_since_entry[static_cast<size_t>(Cohort::v10)] = c.all - c.canary;
+	BOOST_TEST(status_of(input, "cohort_share") == c.status);
+	BOOST_TEST(evaluate(input).rollout_ok == (c.status == Status::pass));
+}
+
+struct EvidenceCase {
+	Stage stage;
+	std::int64_t needed;
+};
+
+std::ostream &
+operator<<(std::ostream &out, const EvidenceCase &c) {
+	return out << c.stage;
+}
+
+const std::vector<EvidenceCase> evidence = {{Stage::canary_1, 100}, {Stage::canary_10, 1000}, {Stage::canary_50, 5000}};
+
+BOOST_DATA_TEST_CASE(evidence_takes_the_stages_samples, bdata::make(evidence), c) {
+	auto input = green(c.stage);
+	input.telemetry->mature_since_entry = c.needed;
+	BOOST_TEST(status_of(input, "evidence") == Status::pass);
+	input.telemetry->mature_since_entry = c.needed - 1;
+	BOOST_TEST(status_of(input, "evidence") == Status::no_data);
+	BOOST_TEST(evaluate(input).decision == Decision::hold);
+}
+
+BOOST_AUTO_TEST_CASE(evidence_takes_data_for_every_check_that_counts) {
+	auto input = green();
+	silence(input, Kind::session_active, std::nullopt);
+	const auto result = result_of(input, "evidence");
+	BOOST_TEST(result.status == Status::no_data);
+	BOOST_TEST(contains(result.reason, "forced_resync_rate"));
+	BOOST_TEST(contains(result.reason, "full_state_rate"));
+	check_in(input, "forced_resync_rate").enabled = false;
+	check_in(input, "full_state_rate").on_fail = OnFail::advise;
+	BOOST_TEST(status_of(input, "evidence") == Status::pass);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_but_a_start_is_possible_before_it) {
+	const auto input = not_started();
+	const auto answer = evaluate(input);
+	BOOST_TEST(!answer.rollout_ok);
+	BOOST_TEST(answer.decision == Decision::hold);
+	for (const auto *check : {"dwell", "quiet", "evidence", "cohort_share"})
+		BOOST_TEST(answer.find(check)->status == Status::no_data);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// Quiet: every P0 and P1 check free of failure for the stage's whole quiet period, without a break.
+BOOST_AUTO_TEST_SUITE(quiet_period)
+
+struct QuietCase {
+	const char *what;
+	Stage stage;
+	Duration window; // for so long the check stays red after the one event
+	Duration quiet;
+	void (*spoil)(GateInput &, Duration age);
+};
+
+std::ostream &
+operator<<(std::ostream &out, const QuietCase &c) {
+	return out << c.what << " at " << c.stage;
+}
+
+void
+reject(GateInput &input, Duration age) {
+	report(input, Kind::write_rejected, age, 100'000);
+}
+
+void
+give_up(GateInput &input, Duration age) {
+	report(input, Kind::pending_forever, age);
+}
+
+void
+roll_back(GateInput &input, Duration age) {
+	report(input, Kind::read_rollback, age);
+}
+
+void
+stall(GateInput &input, Duration age) {
+	report_stalls(input, age, 100 * per_minute, 3);
+}
+
+const std::vector<QuietCase> quiets = {
+	{"rejects", Stage::canary_1, 15min, 15min, reject},     {"rejects", Stage::canary_10, 15min, 30min, reject},
+	{"rejects", Stage::canary_50, 15min, 2h, reject},       {"pending", Stage::canary_10, 15min, 30min, give_up},
+	{"rollback", Stage::canary_1, 30min, 15min, roll_back}, {"rollback", Stage::canary_50, 30min, 2h, roll_back},
+	{"stall", Stage::canary_10, 5min, 30min, stall},
+};
+
+// The last failing moment is just before event + window, so quiet is reached at event + window + period.
+BOOST_DATA_TEST_CASE(quiet_begins_when_the_last_check_recovers, bdata::make(quiets), c) {
+	const auto whole = c.window + c.quiet;
+	for (const auto &[age, quiet] : {std::pair<Duration, bool>{0s, false},
+									 {c.window - instant, false},
+									 {c.window, false}, // recovered, and only now quiet begins
+									 {c.window + 1min, false},
+									 {whole - 2min, false},
+									 {whole - 1min, false},
+									 {whole - instant, false},
+									 {whole, true},
+									 {whole + 1min, true}}) {
+		auto input = green(c.stage);
+		c.spoil(input, age);
+		BOOST_TEST_CONTEXT("event " << format_duration(age) << " ago")
+		BOOST_TEST(status_of(input, "quiet") == (quiet ? Status::pass : Status::fail));
+	}
+}
+
+// The promise of the hint: never too early, and late by the length of a slice at most.
+BOOST_DATA_TEST_CASE(quiet_names_the_time_when_it_will_be_reached, bdata::make(quiets), c) {
+	for (Duration age = c.window; age < c.window + c.quiet; age += 17s) {
+		auto input = green(c.stage);
+		c.spoil(input, age);
+		const auto result = result_of(input, "quiet");
+		if (result.status != Status::fail)
+			continue; // judged above
+		BOOST_REQUIRE(result.clears_at.has_value());
+		const auto truth = noon - age + c.window + c.quiet;
+		// REQUIRE, since one wrong promise is told as well as a thousand.
+		BOOST_REQUIRE_MESSAGE(*result.clears_at >= truth && *result.clears_at <= truth + slice_length,
+							  "event " << format_duration(age) << " ago: quiet at " << format_utc(truth)
+									   << ", named is " << format_utc(*result.clears_at));
+	}
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_now_has_no_end_that_anybody_knows) {
+	auto input = green();
+	reject(input, 0s);
+	const auto result = result_of(input, "quiet");
+	BOOST_TEST(result.status == Status::fail);
+	BOOST_CHECK(!result.clears_at);
+	BOOST_CHECK(!evaluate(input).earliest);
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_count_does_not_disturb) {
+	auto input = green();
+	reject(input, 20min);
+	BOOST_TEST(status_of(input, "quiet") == Status::fail);
+	check_in(input, "write_reject_rate").on_fail = OnFail::advise;
+	BOOST_TEST(status_of(input, "quiet") == Status::pass);
+	check_in(input, "write_reject_rate").on_fail = OnFail::hold;
+	check_in(input, "write_reject_rate").enabled = false;
+	BOOST_TEST(status_of(input, "quiet") == Status::pass);
+}
+
+BOOST_AUTO_TEST_CASE(unreadable_telemetry_is_not_quiet) {
+	auto input = green();
+	input.telemetry.reset();
+	BOOST_TEST(status_of(input, "quiet") == Status::no_data);
+}
+
+// A deployment that sets the period to 0 asks for no quiet, even in the middle of a failure.
+BOOST_AUTO_TEST_CASE(a_period_of_zero_asks_for_nothing) {
+	auto input = green();
+	input.policies[1].quiet_period = 0s;
+	reject(input, 0s);
+	BOOST_TEST(status_of(input, "quiet") == Status::pass);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(while_killed)
+
+BOOST_AUTO_TEST_CASE(calm_is_green_although_nobody_reports) {
+	const auto answer = evaluate(calm_after_kill());
+	BOOST_TEST(answer.p0_ok);
+	BOOST_TEST(answer.rollout_ok);
+	BOOST_TEST(answer.decision == Decision::proceed);
+	BOOST_TEST(answer.reasons.empty());
+	BOOST_TEST(resume_blockers(answer).empty());
+}
+
+// Nobody is in the cohort, so nothing that is measured on it applies.
+BOOST_DATA_TEST_CASE(stage_checks_do_not_apply, bdata::make({"dwell", "quiet", "evidence", "cohort_share"}), check) {
+	auto input = calm_after_kill();
+	input.telemetry->acks_since_entry = {};
+	input.telemetry->mature_since_entry = 0;
+	BOOST_TEST(status_of(input, check) == Status::pass);
+}
+
+BOOST_DATA_TEST_CASE(half_an_hour_must_pass, bdata::make({0, 1, 900, 1799, 1800, 1801}), seconds) {
+	const auto input = calm_after_kill(std::chrono::seconds(seconds));
+	const auto result = result_of(input, "killed");
+	BOOST_TEST(result.status == (seconds < 1800 ? Status::fail : Status::pass));
+	if (seconds < 1800)
+		BOOST_TEST(format_utc(*result.clears_at) == format_utc(*input.state.entered_at + 30min));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(preconditions)
+
+BOOST_AUTO_TEST_CASE(a_wired_healthy_system_meets_them) {
+	const auto input = not_started();
+	BOOST_TEST(unmet_preconditions(input, evaluate(input)).empty());
+}
+
+BOOST_AUTO_TEST_CASE(each_kind_that_was_never_seen_is_named_once) {
+	auto input = not_started();
+	input.telemetry->last_seen[static_cast<size_t>(Kind::write_ack)].reset();
+	input.telemetry->last_seen[static_cast<size_t>(Kind::read_cursor)] = noon - 168h - instant;
+	input.telemetry->last_seen[static_cast<size_t>(Kind::session_active)] = noon - 168h;
+	auto unmet = unmet_preconditions(input, evaluate(input));
+	BOOST_REQUIRE(unmet.size() == 2u);
+	BOOST_TEST(contains(unmet[0], "write_ack"));
+	BOOST_TEST(contains(unmet[1], "read_cursor"));
+	input.wired[static_cast<size_t>(Kind::write_ack)] = true;
+	unmet = unmet_preconditions(input, evaluate(input));
+	BOOST_TEST(unmet.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_p0_failure_and_unreadable_telemetry_are_unmet) {
+	auto input = not_started();
+	report(input, Kind::read_rollback, 1min);
+	auto unmet = unmet_preconditions(input, evaluate(input));
+	BOOST_REQUIRE(unmet.size() == 1u);
+	BOOST_TEST(contains(unmet[0], "read_rollback_detected_rate"));
+	input.telemetry.reset();
+	input.telemetry_error = "no disk";
+	unmet = unmet_preconditions(input, evaluate(input));
+	BOOST_REQUIRE(unmet.size() == 1u);
+	BOOST_TEST(contains(unmet[0], "no disk"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace chat_v11::test
