@@ -43,12 +43,16 @@ CREATE TRIGGER "20_guard" BEFORE INSERT ON chat_v11.rollout_history
 CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.rollout_history
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
 
+-- Thresholds turn gates, so their guards stand as the state's do.
 CREATE TRIGGER "10_serialize" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.stage_policy
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.rollout_serialize();
 CREATE TRIGGER "20_guard" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.stage_policy
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.config_guard();
 CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.stage_policy
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.stage_policy ENABLE ALWAYS TRIGGER "10_serialize";
+ALTER TABLE chat_v11.stage_policy ENABLE ALWAYS TRIGGER "20_guard";
+ALTER TABLE chat_v11.stage_policy ENABLE ALWAYS TRIGGER "10_refuse_truncate";
 
 CREATE TRIGGER "10_serialize" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.gate_check
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.rollout_serialize();
@@ -56,6 +60,9 @@ CREATE TRIGGER "20_guard" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.gate_che
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.config_guard();
 CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.gate_check
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.gate_check ENABLE ALWAYS TRIGGER "10_serialize";
+ALTER TABLE chat_v11.gate_check ENABLE ALWAYS TRIGGER "20_guard";
+ALTER TABLE chat_v11.gate_check ENABLE ALWAYS TRIGGER "10_refuse_truncate";
 
 CREATE TRIGGER "10_serialize" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.setting
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.rollout_serialize();
@@ -63,6 +70,9 @@ CREATE TRIGGER "20_guard" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.setting
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.config_guard();
 CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.setting
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.setting ENABLE ALWAYS TRIGGER "10_serialize";
+ALTER TABLE chat_v11.setting ENABLE ALWAYS TRIGGER "20_guard";
+ALTER TABLE chat_v11.setting ENABLE ALWAYS TRIGGER "10_refuse_truncate";
 
 CREATE TRIGGER "10_serialize" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.attestation
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.rollout_serialize();
@@ -70,6 +80,9 @@ CREATE TRIGGER "20_guard" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.attestat
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.config_guard();
 CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.attestation
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.attestation ENABLE ALWAYS TRIGGER "10_serialize";
+ALTER TABLE chat_v11.attestation ENABLE ALWAYS TRIGGER "20_guard";
+ALTER TABLE chat_v11.attestation ENABLE ALWAYS TRIGGER "10_refuse_truncate";
 
 CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR TRUNCATE ON chat_v11.event
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();

@@ -25,6 +25,9 @@ std::optional<PastFailure> last_failure(const GateInput &input, Duration span);
 // window, a breach is forgotten `span` after it happened.
 std::optional<PastFailure> last_p0_breach(const GateInput &input, Duration span);
 
+// By when, to the minute above, the newest bad event of a check will be `span` old; nothing if there was none.
+std::optional<Time> breach_forgotten(const GateInput &input, const Check &check, Duration span);
+
 // One rollout check, given the P0 and P1 results.
 CheckResult check_rollout(const GateInput &input, const Check &check, const std::vector<CheckResult> &metrics);
 

@@ -49,9 +49,11 @@ figure_text(const Check &check, const Figure &figure) {
 }
 
 std::string
-remedy(const Check &check) {
+remedy(const Check &check, bool killed) {
 	if (check.metric == "ack_without_receipt_10s_rate")
 		return "select * from chat_v11.missing_receipts();";
+	if (check.gate == Gate::p0 && killed)
+		return "Find the cause before you resume: select * from chat_v11.explain_gates();";
 	if (check.gate == Gate::p0)
 		return "select * from public.chat_set_v11_rollout_state('canary_1', true, 'hard stop: " + check.name + "');";
 	return "Do not promote; find the cause, or step back: select * from public.chat_set_v11_rollout_state('canary_1', "
@@ -124,18 +126,6 @@ newest_failure(const GateInput &input, Marks marks) {
 	return newest;
 }
 
-// When the newest event that breaks a limit of 0 leaves the window, to the minute above.
-std::optional<Time>
-breach_leaves(const GateInput &input, const Check &check, const MetricRule &rule) {
-	if (check.limit != 0.0)
-		return std::nullopt;
-	const auto &slices = input.telemetry->slices[static_cast<size_t>(Cohort::v11)];
-	for (size_t ago = 0; ago < slices.size(); ++ago)
-		if (rule.of(slices[ago], {}).numerator > 0)
-			return input.now - std::chrono::minutes(ago) + check_window(input, rule);
-	return std::nullopt;
-}
-
 Totals
 window_of(const GateInput &input, const MetricRule &rule, Cohort cohort, std::int64_t ago) {
 	return window_totals(input.telemetry->slices[static_cast<size_t>(cohort)], ago,
@@ -176,6 +166,16 @@ last_p0_breach(const GateInput &input, Duration span) {
 	});
 }
 
+std::optional<Time>
+breach_forgotten(const GateInput &input, const Check &check, Duration span) {
+	const auto *rule = find_metric(check.metric);
+	const auto &slices = input.telemetry->slices[static_cast<size_t>(Cohort::v11)];
+	for (size_t ago = 0; rule && ago < slices.size(); ++ago)
+		if (rule->of(slices[ago], {}).numerator > 0)
+			return input.now - std::chrono::minutes(ago) + span;
+	return std::nullopt;
+}
+
 CheckResult
 check_metric(const GateInput &input, const Check &check) {
 	CheckResult result;
@@ -208,10 +208,10 @@ check_metric(const GateInput &input, const Check &check) {
 		result.status = Status::fail;
 		result.reason =
 			check.name + " is " + figure_text(check, result.figure) + ", limit " + format_number(*check.limit);
-		result.what_to_do = remedy(check);
+		result.what_to_do = remedy(check, input.state.killed());
 		// A live rollout with a red check is to be killed, not waited for.
 		if (input.state.killed())
-			result.clears_at = breach_leaves(input, check, *rule);
+			result.clears_at = breach_forgotten(input, check, check_window(input, *rule));
 		return result;
 	}
 	if (const auto why = doubt(input, check, *rule, result.figure)) {

@@ -116,7 +116,7 @@ judge_killed(const GateInput &input, CheckResult &result) {
 			return {Status::fail,
 					last->check->name + " was broken within " + format_duration(input.settings.p0_clear_window),
 					"select * from chat_v11.explain_gates();",
-					input.now - std::chrono::minutes(last->minutes_ago) + input.settings.p0_clear_window};
+					breach_forgotten(input, *last->check, input.settings.p0_clear_window)};
 	return after(input.now, *input.state.entered_at + wait, "killed " + format_duration(since) + " ago, and calm since",
 				 "killed at " + format_utc(floor_second(*input.state.entered_at)) + ", and at least " +
 					 format_duration(wait) + " must pass:");

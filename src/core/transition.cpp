@@ -76,7 +76,8 @@ std::string
 facts(const State &state) {
 	std::string text = "State is " + describe(state) + ", version " + std::to_string(state.version);
 	if (state.updated_at)
-		text += ", last changed at " + format_utc(floor_second(*state.updated_at)) + " by " + state.updated_by;
+		text += ", last changed at " + format_utc(floor_second(*state.updated_at)) + " by " + state.updated_by +
+				(state.note ? " (\"" + truncate_utf8(*state.note, 100) + "\")" : "");
 	return text + ".";
 }
 

@@ -37,10 +37,11 @@ constexpr Grant grants[] = {
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record_batch(jsonb)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.write_key(uuid, text, bigint)"},
 	{Level::reporter, "INSERT ON chat_v11.event"},
-	// COPY and INSERT evaluate the table's check and default as their caller.
+	// COPY and INSERT evaluate the table's check, default and partial index as their caller.
 	{Level::reporter,
 	 "EXECUTE ON FUNCTION chat_v11.check_event(timestamptz, chat_v11.event_kind, chat_v11.cohort, uuid, uuid, float8)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.clock()"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.event_kind_eq(chat_v11.event_kind, chat_v11.event_kind)"},
 	{Level::operator_, "EXECUTE ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.attest(text, text, boolean)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_check(text, float8, boolean, text, bigint, text)"},

@@ -198,9 +198,14 @@ load_state(Spi &spi) {
 		return stored;
 	}
 	// A state row that was lost still counts in the version, so that no client sees one twice.
-	const auto newest = spi.query("SELECT h.version FROM chat_v11.rollout_history h ORDER BY h.id DESC LIMIT 1");
-	stored.state.version = newest.empty() ? 0 : *newest.bigint(0, 1);
-	stored.log_has_state = stored.state.version > 0;
+	const auto newest = spi.query("SELECT h.version, (SELECT min(l.changed_at) FROM chat_v11.rollout_history l "
+								  "WHERE NOT l.to_kill_switch AND l.transition <> 'config') "
+								  "FROM chat_v11.rollout_history h ORDER BY h.id DESC LIMIT 1");
+	if (!newest.empty()) {
+		stored.state.version = *newest.bigint(0, 1);
+		stored.state.started_at = newest.time(0, 2);
+		stored.log_has_state = stored.state.version > 0;
+	}
 	return stored;
 }
 

@@ -6,6 +6,7 @@
 #include "users.hpp"
 
 #include <array>
+#include <compare>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -32,22 +33,24 @@ enum class Kind : std::uint8_t {
 	recovery_done,
 };
 
-inline constexpr std::array<std::string_view, 16> kind_names = {"write_started",
-																"write_ack",
-																"write_rejected",
-																"write_receipt",
-																"send_stall",
-																"timeline_delivered",
-																"timeline_duplicate",
-																"read_cursor",
-																"read_rollback",
-																"session_active",
-																"forced_resync",
-																"resync_request",
-																"resync_range_unavailable",
-																"resync_throttled",
-																"full_state",
-																"recovery_done"};
+inline constexpr std::array<std::string_view, 16> kind_names = {
+	"write_started",
+	"write_ack",
+	"write_rejected",
+	"write_receipt",
+	"send_stall",
+	"timeline_delivered",
+	"timeline_duplicate",
+	"read_cursor",
+	"read_rollback",
+	"session_active",
+	"forced_resync",
+	"resync_request",
+	"resync_range_unavailable",
+	"resync_throttled",
+	"full_state",
+	"recovery_done",
+};
 
 struct Subject {
 	std::uint64_t high = 0; // both 0: null

@@ -39,7 +39,8 @@ constexpr Rare rare_kinds[] = {
 	{Kind::resync_request, true, 5'000},  {Kind::recovery_done, true, 5'000},
 };
 constexpr std::uint64_t request_rate = 5'000;
-constexpr std::uint64_t wobble_reject_rate = 40'000;
+// One in twenty: a window of 20 writes, the fewest that are judged, holds one.
+constexpr std::uint64_t wobble_reject_rate = 50'000;
 constexpr std::uint64_t unavailable_every = 100, throttled_every = 50; // requests
 
 } // namespace
@@ -74,7 +75,7 @@ Generator::user_of_session(std::uint64_t session) const {
 // A write is made in a session that is active in that very minute.
 Generator::Write
 Generator::write_of(std::int64_t minute, std::uint64_t first, std::uint64_t past, std::uint64_t number) const {
-	Write write{Random(options.seed, Stream::write, static_cast<std::uint64_t>(minute), number - first), 0,
+	Write write{Random(options.seed, Stream::write, static_cast<std::uint64_t>(minute), number - first), number, 0,
 				user_of_session(number * options.sessions_per_write), false};
 	const auto begins = (number - first) * minute_length / (past - first);
 	const auto ends = (number - first + 1) * minute_length / (past - first);
@@ -152,13 +153,15 @@ Generator::make_write(Write &write) {
 		return;
 	pending.push_back({write.at, Kind::write_started, write.user, key});
 
-	// The incidents hit the first v11 writes after the middle of the span.
+	// The incidents hit the first v11 writes after the middle of the span.  Their randomness is their own, so that the
+	// rest stays as it is without them.
 	const bool is_v11 = users.is_v11(write.user);
 	const auto turn = is_v11 && write.at >= options.middle() ? harmed++ : std::numeric_limits<std::uint64_t>::max();
+	Random incident(options.seed, Stream::incident, turn);
 	auto answer = random.log_normal(receipt_median * slow, receipt_sigma, receipt_cap);
 	const bool is_lost = turn < options.lose_receipts;
 	if (!is_lost && turn < options.lose_receipts + options.late_receipts)
-		answer = 10'500'000 + static_cast<Micros>(random.below(9'500'000));
+		answer = 10'500'000 + static_cast<Micros>(incident.below(9'500'000));
 	if (!is_lost)
 		pending.push_back({acked + answer, Kind::write_receipt, write.user, key});
 
@@ -169,7 +172,7 @@ Generator::make_write(Write &write) {
 	auto delivered = acked + random.log_normal(delivery_median * slow, delivery_sigma, delivery_cap);
 	pending.push_back({delivered, Kind::timeline_delivered, reader, message});
 	if (turn < options.duplicates)
-		pending.push_back({delivered + 100'000 + static_cast<Micros>(random.below(800'000)), Kind::timeline_duplicate,
+		pending.push_back({delivered + 100'000 + static_cast<Micros>(incident.below(800'000)), Kind::timeline_duplicate,
 						   reader, message});
 	// The second timeline is another user's: one that had the message twice would be a duplicate.
 	const auto other = reader + 1;
@@ -179,11 +182,14 @@ Generator::make_write(Write &write) {
 
 	const auto read = delivered + random.log_normal(reading_median, reading_sigma, reading_cap);
 	const bool goes_back = turn < options.read_rollbacks;
-	if (random.below(10) < 6 || goes_back)
+	// Three in five, never two without one after the other: few kinds are as scarce at night, and stale telemetry opens
+	// no gate.
+	const bool is_read = (is_v11 ? write.number : write.number / options.sparse_control) * 3 % 5 < 3;
+	if (is_read || goes_back)
 		pending.push_back({read, Kind::read_cursor, reader, dialog});
 	if (goes_back)
 		pending.push_back(
-			{read + 200'000 + static_cast<Micros>(random.below(1'000'000)), Kind::read_rollback, reader, dialog});
+			{read + 200'000 + static_cast<Micros>(incident.below(1'000'000)), Kind::read_rollback, reader, dialog});
 }
 
 void

@@ -29,6 +29,7 @@ private:
 	};
 	struct Write {
 		Random random;
+		std::uint64_t number; // of all writes since 1970
 		Micros at;
 		UserIndex user;
 		bool is_shown; // with all its events, not with its ack alone

@@ -26,7 +26,7 @@ Span and load
   --sparse-control K      cohort v10: every write_ack and write_rejected, of all else one in K (1)
 
 Incidents, all in cohort v11
-  --wobble                whole span: 4 % of writes rejected, everything six times as slow
+  --wobble                whole span: 5 % of writes rejected, latencies six times as long
   --lose-receipts N       from the middle of the span, N writes without a receipt ever
   --late-receipts N       N further writes whose receipt comes 10.5 to 20 s after the ack
   --duplicates N          N messages seen twice in a timeline
@@ -84,7 +84,7 @@ public:
 		}
 		return unit == second / 10 ? std::nullopt : std::optional(value);
 	}
-	bool
+	[[nodiscard]] bool
 	at_end_or_utc() const {
 		return text.empty() || text == "Z" || text == "+00" || text == "+00:00";
 	}

@@ -11,10 +11,11 @@ constexpr std::int64_t one = 65536; // fixed point with 16 bits after the point
 // 2^x for a fixed-point x, with 30 bits after the point, good to 2e-4: five terms of its power series.
 std::int64_t
 exp2_fraction(std::int64_t x) {
-	constexpr std::array<std::int64_t, 6> terms = {1073741824, 744261118, 257941248, 59597083, 10327387, 1431680};
+	// ln(2)^k / k!, the highest first
+	constexpr std::array<std::int64_t, 6> terms = {1431680, 10327387, 59597083, 257941248, 744261118, 1073741824};
 	std::int64_t sum = 0;
-	for (auto term = terms.rbegin(); term != terms.rend(); ++term)
-		sum = *term + ((sum * x) >> 16);
+	for (const auto term : terms)
+		sum = term + ((sum * x) >> 16);
 	return sum;
 }
 

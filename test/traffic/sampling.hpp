@@ -18,7 +18,7 @@ mix(std::uint64_t x) {
 }
 
 // Every use of randomness has a stream of its own, so that a new one does not shift the others.
-enum class Stream : std::uint64_t { user = 1, phase, write, session, occasional, dialog, stall };
+enum class Stream : std::uint64_t { user = 1, phase, write, session, occasional, dialog, stall, incident };
 
 // Random numbers that belong to one thing, named by (stream, a, b).  Nothing is carried from one thing to the next: a
 // span that begins in the middle sees the very numbers that a longer span sees there.

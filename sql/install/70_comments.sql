@@ -1,0 +1,264 @@
+-- What \d+ and \df+ tell: units, ranges, errors.  docs/reference.md says it at length.
+
+COMMENT ON SCHEMA chat_v11 IS 'canary rollout of chat protocol v1.1: state, decision log, gates, telemetry';
+
+-- Functions of daily work.
+COMMENT ON FUNCTION public.chat_get_v11_rollout_state() IS
+	'present state, one row always; next_step says what blocks or what to type';
+COMMENT ON FUNCTION public.chat_get_v11_release_gates() IS
+	'the gates now, one row; promote only at PROCEED; why not is in reasons and in chat_v11.explain_gates()';
+COMMENT ON FUNCTION public.chat_get_v11_rollout_history(integer) IS
+	'decision log, newest first; null is 50, below 1 is 1, above 500 is 500';
+COMMENT ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint) IS
+	'start, promote, hold, roll back, kill, resume; a kill is never refused; '
+	'ERR_INVALID_ARGUMENT, ERR_INVALID_TRANSITION, ERR_GATE_CLOSED, ERR_VERSION_CONFLICT otherwise';
+COMMENT ON FUNCTION chat_v11.force_rollout_state(text, boolean, text, text) IS
+	'break-glass: skips gates and dwell, not the order of stages, nor a P0 breach within p0_clear_window; note of 20 '
+	'characters or more, approver other than the caller; granted to nobody; ERR_FORBIDDEN, ERR_GATE_CLOSED';
+COMMENT ON FUNCTION chat_v11.explain_gates() IS 'the gates now, one row a check, P0 first';
+COMMENT ON FUNCTION chat_v11.explain_gates(timestamptz) IS
+	'the gates as of a past moment, from the events and the log; ERR_INVALID_ARGUMENT for null, infinity and the future';
+COMMENT ON FUNCTION chat_v11.what_if(jsonb) IS
+	'the gates now under other limits, nothing is changed; keys: a check, "stage_policy", "settings"; '
+	'ERR_INVALID_ARGUMENT for any other';
+COMMENT ON FUNCTION chat_v11.verify_history() IS
+	'walks the decision log: no row where everything fits, else the first id that does not, and why';
+COMMENT ON FUNCTION chat_v11.metrics(timestamptz, timestamptz) IS
+	'every metric of both cohorts over (p_from, p_to]; a rate is 0..1, null where its denominator is 0';
+COMMENT ON FUNCTION chat_v11.missing_receipts(integer) IS
+	'v11 writes of the last 24 h without a receipt in 10 s, newest first; null is 50, at least 1, at most 500';
+COMMENT ON FUNCTION chat_v11.record(text, text, uuid, uuid, double precision, timestamptz) IS
+	'stores one event in the caller''s own transaction; ERR_INVALID_ARGUMENT names what is wrong';
+COMMENT ON FUNCTION chat_v11.record_batch(jsonb) IS
+	'stores an array of events, all or nothing, and returns how many; ERR_INVALID_ARGUMENT names index and field';
+COMMENT ON FUNCTION chat_v11.write_key(uuid, text, bigint) IS
+	'key of a write without a uuid of its own: the same uuid for the same actor, device and client_write_seq';
+COMMENT ON FUNCTION chat_v11.set_check(text, double precision, boolean, text, bigint, text) IS
+	'changes a check and logs it; null leaves a field as it is; ERR_INVALID_ARGUMENT';
+COMMENT ON FUNCTION chat_v11.set_policy(text, interval, interval, bigint, interval, text) IS
+	'changes a stage''s policy and logs it; null leaves a field as it is; ERR_INVALID_ARGUMENT';
+COMMENT ON FUNCTION chat_v11.set_setting(text, text, text) IS
+	'changes a row of chat_v11.setting and logs it; ERR_INVALID_ARGUMENT';
+COMMENT ON FUNCTION chat_v11.attest(text, text, boolean) IS
+	'puts on record that something was checked, and logs it; telemetry:KIND lets a check that is marked zero_ok pass '
+	'on an empty window';
+COMMENT ON FUNCTION chat_v11.grant_access(regrole, text) IS
+	'gives a role the level reader, reporter, operator or admin; ERR_INVALID_ARGUMENT for another word';
+COMMENT ON FUNCTION chat_v11.revoke_access(regrole, text) IS
+	'takes a level and those above it; reader < operator < admin, reporter stands apart';
+COMMENT ON FUNCTION chat_v11.clock() IS 'the clock of all rules: the wall clock, or chat_v11.mock_now';
+
+-- Functions behind the scenes.
+COMMENT ON FUNCTION chat_v11.maturity_delay() IS
+	'from a write''s first ACK until it is judged: 10 s, report_grace and one microsecond';
+COMMENT ON FUNCTION chat_v11.settled_writes(timestamptz, timestamptz, interval) IS
+	'writes that became mature in (p_from, p_to], with what is known of each at p_to; durations in ms';
+COMMENT ON FUNCTION chat_v11.default_stage_policy() IS 'chat_v11.stage_policy as installed';
+COMMENT ON FUNCTION chat_v11.default_gate_check() IS 'chat_v11.gate_check as installed';
+COMMENT ON FUNCTION chat_v11.default_setting() IS 'chat_v11.setting as installed, with meanings';
+COMMENT ON FUNCTION chat_v11.check_event(timestamptz, chat_v11.event_kind, chat_v11.cohort, uuid, uuid,
+	double precision) IS 'true, or ERR_INVALID_ARGUMENT naming the field; the CHECK of chat_v11.event';
+COMMENT ON FUNCTION chat_v11.rollout_serialize() IS 'trigger: takes the one lock before any row''s';
+COMMENT ON FUNCTION chat_v11.rollout_decide() IS 'trigger: the state machine';
+COMMENT ON FUNCTION chat_v11.rollout_log() IS 'trigger: writes the decision log and the gate log';
+COMMENT ON FUNCTION chat_v11.history_guard() IS 'trigger: lets only the log''s own writer and a restore in';
+COMMENT ON FUNCTION chat_v11.config_guard() IS 'trigger: validates and logs what turns a gate';
+COMMENT ON FUNCTION chat_v11.refuse_write() IS 'trigger: raises ERR_APPEND_ONLY';
+COMMENT ON FUNCTION chat_v11.refuse_young_delete() IS
+	'trigger: raises ERR_APPEND_ONLY for rows younger than chat_v11.bucket_retention';
+
+-- Types.
+COMMENT ON TYPE chat_v11.event_kind IS 'what happened, by name, one byte; ordered as docs/reference.md lists the names';
+COMMENT ON TYPE chat_v11.cohort IS 'v11 is the canary, v10 its control, one byte; v10 sorts first';
+COMMENT ON TYPE chat_v11.rollout_state_answer IS 'what chat_get_v11_rollout_state() returns';
+COMMENT ON TYPE chat_v11.release_gates_answer IS 'what chat_get_v11_release_gates() returns';
+COMMENT ON TYPE chat_v11.check_answer IS 'what explain_gates() and what_if() return';
+COMMENT ON CAST (chat_v11.event_kind AS text) IS 'by name, so that kind = ''write_ack'' works from any search_path';
+COMMENT ON CAST (chat_v11.cohort AS text) IS 'by name, so that cohort = ''v11'' works from any search_path';
+
+COMMENT ON COLUMN chat_v11.rollout_state_answer.stage IS 'canary_1, canary_10, canary_50 or full';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.kill_switch IS 'true: nobody is in the cohort, whatever the stage';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.rollout_percent IS 'of all users: 1, 10, 50, 100; 0 while killed';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.version IS '+1 at every change; 0 before the first';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.note IS 'note of the last change';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.updated_at IS 'time of the last change';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.updated_by IS 'session role of the last change';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.entered_at IS
+	'since when stage and kill switch stand; a hold restarts it, a re-kill does not';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.next_stage IS 'null at full';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.earliest_promote_at IS
+	'when dwell, and quiet where it waits for time alone, are over; null while killed and at full';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.overdue IS 'longer in the stage than its max_duration; a warning only';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.gate_p0_ok IS 'no P0 check fails';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.gate_p1_ok IS 'no P1 check fails';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.gate_rollout_ok IS 'every rollout check passes';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.rollout_decision IS 'PROCEED, HOLD or ROLLBACK';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.next_step IS 'what blocks, or the statement to run';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.overridden IS 'the present stage was reached by break-glass';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.started_at IS 'when anybody first went live';
+COMMENT ON COLUMN chat_v11.rollout_state_answer.mock_clock IS 'the clock of this session is mocked';
+
+COMMENT ON COLUMN chat_v11.release_gates_answer.rollout_decision IS
+	'ROLLBACK if a P0 check fails; HOLD if a P1 check fails or a rollout check does not pass; else PROCEED';
+COMMENT ON COLUMN chat_v11.release_gates_answer.gate_p0_ok IS 'no P0 check fails; unknown is no failure';
+COMMENT ON COLUMN chat_v11.release_gates_answer.gate_p1_ok IS 'no P1 check fails; unknown is no failure';
+COMMENT ON COLUMN chat_v11.release_gates_answer.gate_rollout_ok IS
+	'every rollout check passes; evidence does not while a P0 or P1 check is unknown';
+COMMENT ON COLUMN chat_v11.release_gates_answer.reasons IS 'one sentence a failing or unknown check, worst first';
+COMMENT ON COLUMN chat_v11.release_gates_answer.stage IS 'canary_1, canary_10, canary_50 or full';
+COMMENT ON COLUMN chat_v11.release_gates_answer.kill_switch IS 'true: nobody is in the cohort';
+COMMENT ON COLUMN chat_v11.release_gates_answer.ack_without_receipt_10s_rate IS
+	'0..1, v11, over p0_clear_window: mature writes without a receipt in 10 s';
+COMMENT ON COLUMN chat_v11.release_gates_answer.timeline_duplicate_detected_rate IS '0..1, v11, over p0_clear_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.read_rollback_detected_rate IS '0..1, v11, over p0_clear_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.send_stall_rate IS '0..1, v11, over stall_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.write_receipt_p95_ms IS 'milliseconds, v11, over metric_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.write_reject_rate IS '0..1, v11, over metric_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.forced_resync_rate IS 'per session-minute, v11, over metric_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.full_state_rate IS 'per session-minute, v11, over metric_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.err_resync_range_unavailable_rate IS
+	'per resync_request, v11, over metric_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.err_resync_throttled_rate IS
+	'per resync_request, v11, over metric_window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.mature_writes IS 'v11 writes within p0_clear_window old enough to judge';
+COMMENT ON COLUMN chat_v11.release_gates_answer.data_age IS 'of the newest event of any kind; null where there is none';
+COMMENT ON COLUMN chat_v11.release_gates_answer.window_start IS 'begin of the longer of P0 and P1 window';
+COMMENT ON COLUMN chat_v11.release_gates_answer.evaluated_at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.release_gates_answer.mock_clock IS 'the clock of this session is mocked';
+COMMENT ON COLUMN chat_v11.release_gates_answer.overridden IS 'the present stage was reached by break-glass';
+COMMENT ON COLUMN chat_v11.release_gates_answer.disabled_checks IS 'checks that are switched off';
+
+COMMENT ON COLUMN chat_v11.check_answer.gate IS 'P0, P1 or rollout';
+COMMENT ON COLUMN chat_v11.check_answer.check_name IS 'as in chat_v11.gate_check.name';
+COMMENT ON COLUMN chat_v11.check_answer.status IS 'pass, fail or no_data';
+COMMENT ON COLUMN chat_v11.check_answer.enabled IS 'false: not looked at';
+COMMENT ON COLUMN chat_v11.check_answer.value IS
+	'rate 0..1, ms or count; seconds for dwell and killed, writes for evidence, share 0..1 for cohort_share';
+COMMENT ON COLUMN chat_v11.check_answer.limit_value IS
+	'unit of value; a factor for cohort_share; what is needed for dwell, quiet (s), evidence and killed';
+COMMENT ON COLUMN chat_v11.check_answer.numerator IS 'what was counted';
+COMMENT ON COLUMN chat_v11.check_answer.denominator IS 'out of how many; for evidence, how many are needed';
+COMMENT ON COLUMN chat_v11.check_answer.control_value IS 'the same metric of cohort v10, for people: nothing judges it';
+COMMENT ON COLUMN chat_v11.check_answer.data_age IS 'of the newest event of the kind on which the check rests';
+COMMENT ON COLUMN chat_v11.check_answer.on_fail IS 'kill, rollback, hold or advise; only advise changes the gates';
+COMMENT ON COLUMN chat_v11.check_answer.reason IS 'one sentence';
+COMMENT ON COLUMN chat_v11.check_answer.what_to_do IS 'next command or advice, or null';
+COMMENT ON COLUMN chat_v11.check_answer.rollout_decision IS 'of the whole answer, the same in each row';
+
+-- Tables.
+COMMENT ON TABLE chat_v11.rollout_state IS
+	'present state, one row at most; none means canary_1, killed, version 0; every write meets the state machine';
+COMMENT ON COLUMN chat_v11.rollout_state.singleton IS 'always true';
+COMMENT ON COLUMN chat_v11.rollout_state.stage IS 'canary_1, canary_10, canary_50 or full';
+COMMENT ON COLUMN chat_v11.rollout_state.kill_switch IS 'true: nobody is in the cohort';
+COMMENT ON COLUMN chat_v11.rollout_state.version IS '+1 at every change';
+COMMENT ON COLUMN chat_v11.rollout_state.started_at IS 'when anybody first went live; null if never';
+COMMENT ON COLUMN chat_v11.rollout_state.entered_at IS
+	'since when stage and kill switch stand; a hold restarts it, a re-kill does not';
+COMMENT ON COLUMN chat_v11.rollout_state.updated_at IS 'time of the last change';
+COMMENT ON COLUMN chat_v11.rollout_state.updated_by IS 'session role of the last change';
+COMMENT ON COLUMN chat_v11.rollout_state.note IS 'note of the last change, at most 4 kB';
+COMMENT ON COLUMN chat_v11.rollout_state.overridden IS 'the present stage was reached by break-glass';
+COMMENT ON COLUMN chat_v11.rollout_state.history_id IS 'row of the log that made this one';
+
+COMMENT ON TABLE chat_v11.rollout_history IS
+	'decision log, append-only and chained by hash; docs/history.md has the canonical form; ERR_APPEND_ONLY';
+COMMENT ON COLUMN chat_v11.rollout_history.id IS '1, 2, 3, ... without gaps';
+COMMENT ON COLUMN chat_v11.rollout_history.changed_at IS 'rule clock under the lock, microseconds';
+COMMENT ON COLUMN chat_v11.rollout_history.transition IS
+	'start, promote, hold, rollback, kill, resume, re-kill; config for policy, checks, settings and attestations';
+COMMENT ON COLUMN chat_v11.rollout_history.from_stage IS 'stage before; canary_1 where there was no state';
+COMMENT ON COLUMN chat_v11.rollout_history.to_stage IS 'stage after';
+COMMENT ON COLUMN chat_v11.rollout_history.from_kill_switch IS 'kill switch before; true where there was no state';
+COMMENT ON COLUMN chat_v11.rollout_history.to_kill_switch IS 'kill switch after';
+COMMENT ON COLUMN chat_v11.rollout_history.decision IS 'PROCEED, HOLD or ROLLBACK; null for config';
+COMMENT ON COLUMN chat_v11.rollout_history.approved_by IS
+	'p_approved_by, else sub of the JWT claims, else the session role; it annotates, nothing checks it';
+COMMENT ON COLUMN chat_v11.rollout_history.changed_by IS 'session role, as authenticated';
+COMMENT ON COLUMN chat_v11.rollout_history.note IS 'at most 4 kB';
+COMMENT ON COLUMN chat_v11.rollout_history.version IS 'version after; config leaves it as it is';
+COMMENT ON COLUMN chat_v11.rollout_history.overridden IS 'gates were skipped by break-glass';
+COMMENT ON COLUMN chat_v11.rollout_history.mock_clock IS 'written under chat_v11.mock_now';
+COMMENT ON COLUMN chat_v11.rollout_history.gates IS
+	'gates just before the change, every check included, or {"unavailable": why}';
+COMMENT ON COLUMN chat_v11.rollout_history.change IS 'for config: table, key, old and new row; else null';
+COMMENT ON COLUMN chat_v11.rollout_history.prev_hash IS 'hash of the row before; 32 zero bytes in row 1';
+COMMENT ON COLUMN chat_v11.rollout_history.hash IS 'SHA-256 of the canonical form of all other columns';
+
+COMMENT ON TABLE chat_v11.stage_policy IS 'durations and samples of each stage; change it by set_policy()';
+COMMENT ON COLUMN chat_v11.stage_policy.stage IS 'fixed';
+COMMENT ON COLUMN chat_v11.stage_policy.percent IS 'of all users; fixed';
+COMMENT ON COLUMN chat_v11.stage_policy.min_duration IS 'before the next promotion; 0 to 1 year';
+COMMENT ON COLUMN chat_v11.stage_policy.max_duration IS 'then overdue, a warning only; min_duration to 10 years';
+COMMENT ON COLUMN chat_v11.stage_policy.min_samples IS 'mature v11 writes since entry; 0 or more';
+COMMENT ON COLUMN chat_v11.stage_policy.quiet_period IS 'without a P0 or P1 failure before a promotion; 0 to 7 days';
+COMMENT ON COLUMN chat_v11.stage_policy.history_id IS 'row of the log that made this content; null as installed';
+
+COMMENT ON TABLE chat_v11.gate_check IS 'what the gates look at; change it by set_check()';
+COMMENT ON COLUMN chat_v11.gate_check.name IS 'fixed';
+COMMENT ON COLUMN chat_v11.gate_check.ordinal IS 'order of showing; fixed';
+COMMENT ON COLUMN chat_v11.gate_check.gate IS 'P0, P1 or rollout; fixed';
+COMMENT ON COLUMN chat_v11.gate_check.metric IS 'as in chat_v11.metrics(); null for rollout checks; fixed';
+COMMENT ON COLUMN chat_v11.gate_check.judge IS 'limit, baseline, compare or trend; only limit can be enabled; fixed';
+COMMENT ON COLUMN chat_v11.gate_check.limit_value IS
+	'a value above it fails: 0..1 for a rate, ms, count; seconds for killed, a factor of 1 or more for cohort_share';
+COMMENT ON COLUMN chat_v11.gate_check.min_samples IS 'fewer are no_data; 0 or more';
+COMMENT ON COLUMN chat_v11.gate_check.enabled IS 'false: shown as disabled, not looked at';
+COMMENT ON COLUMN chat_v11.gate_check.on_fail IS
+	'kill, rollback, hold, or advise (shown, counted by no gate); nothing acts by itself in this version';
+COMMENT ON COLUMN chat_v11.gate_check.zero_ok IS 'rightly rare: an empty window passes once the kind is known to be wired';
+COMMENT ON COLUMN chat_v11.gate_check.history_id IS 'row of the log that made this content; null as installed';
+
+COMMENT ON TABLE chat_v11.setting IS 'windows and modes of the gates; change it by set_setting()';
+COMMENT ON COLUMN chat_v11.setting.name IS 'fixed';
+COMMENT ON COLUMN chat_v11.setting.value IS 'an interval as text, or a word';
+COMMENT ON COLUMN chat_v11.setting.history_id IS 'row of the log that made this content; null as installed';
+
+COMMENT ON TABLE chat_v11.attestation IS 'what people put on record by attest()';
+COMMENT ON COLUMN chat_v11.attestation.what IS 'at most 256 bytes; telemetry:KIND has an effect on checks';
+COMMENT ON COLUMN chat_v11.attestation.ref IS 'where it can be looked up, at most 4 kB';
+COMMENT ON COLUMN chat_v11.attestation.ok IS 'false takes it back';
+COMMENT ON COLUMN chat_v11.attestation.attested_at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.attestation.attested_by IS 'session role';
+COMMENT ON COLUMN chat_v11.attestation.history_id IS 'row of the log that made this content';
+
+COMMENT ON TABLE chat_v11.event IS
+	'telemetry, insert-only; rows older than chat_v11.bucket_retention are refused and may be deleted';
+COMMENT ON COLUMN chat_v11.event.at IS 'when it happened; at most 5 s ahead of the rule clock; default the rule clock';
+COMMENT ON COLUMN chat_v11.event.kind IS 'what happened';
+COMMENT ON COLUMN chat_v11.event.cohort IS 'protocol that the write or session used';
+COMMENT ON COLUMN chat_v11.event.actor IS 'user or session, or null';
+COMMENT ON COLUMN chat_v11.event.subject IS
+	'key of the write; needed by write_ack, write_receipt, write_ledgered and write_stored';
+COMMENT ON COLUMN chat_v11.event.value IS 'milliseconds for durations; finite, 0 to 1e9, or null';
+
+COMMENT ON TABLE chat_v11.gate_log IS 'the gates at every accepted change; append-only within chat_v11.bucket_retention';
+COMMENT ON COLUMN chat_v11.gate_log.at IS 'time of the change';
+COMMENT ON COLUMN chat_v11.gate_log.version IS 'version after the change';
+COMMENT ON COLUMN chat_v11.gate_log.stage IS 'stage after the change';
+COMMENT ON COLUMN chat_v11.gate_log.kill_switch IS 'kill switch after the change';
+COMMENT ON COLUMN chat_v11.gate_log.decision IS 'what the gates said just before it; null where they were not read';
+COMMENT ON COLUMN chat_v11.gate_log.mock_clock IS 'written under chat_v11.mock_now';
+COMMENT ON COLUMN chat_v11.gate_log.gates IS 'as in chat_v11.rollout_history.gates';
+
+-- The view.
+COMMENT ON VIEW chat_v11.history_export IS
+	'decision log as it is hashed, every column as text, in the order of id; for \copy and docs/verify_history.py';
+COMMENT ON COLUMN chat_v11.history_export.id IS 'decimal';
+COMMENT ON COLUMN chat_v11.history_export.changed_at IS 'UTC, YYYY-MM-DDTHH:MM:SS.ffffffZ';
+COMMENT ON COLUMN chat_v11.history_export.transition IS 'as in chat_v11.rollout_history';
+COMMENT ON COLUMN chat_v11.history_export.from_stage IS 'as in chat_v11.rollout_history';
+COMMENT ON COLUMN chat_v11.history_export.to_stage IS 'as in chat_v11.rollout_history';
+COMMENT ON COLUMN chat_v11.history_export.from_kill_switch IS 'true or false';
+COMMENT ON COLUMN chat_v11.history_export.to_kill_switch IS 'true or false';
+COMMENT ON COLUMN chat_v11.history_export.decision IS 'null for config';
+COMMENT ON COLUMN chat_v11.history_export.approved_by IS 'as in chat_v11.rollout_history';
+COMMENT ON COLUMN chat_v11.history_export.changed_by IS 'as in chat_v11.rollout_history';
+COMMENT ON COLUMN chat_v11.history_export.note IS 'or null';
+COMMENT ON COLUMN chat_v11.history_export.version IS 'decimal';
+COMMENT ON COLUMN chat_v11.history_export.overridden IS 'true or false';
+COMMENT ON COLUMN chat_v11.history_export.mock_clock IS 'true or false';
+COMMENT ON COLUMN chat_v11.history_export.gates IS 'text form of jsonb';
+COMMENT ON COLUMN chat_v11.history_export.change IS 'text form of jsonb, or null';
+COMMENT ON COLUMN chat_v11.history_export.prev_hash IS 'lower-case hex';
+COMMENT ON COLUMN chat_v11.history_export.hash IS 'lower-case hex';
