@@ -83,6 +83,11 @@ SELECT fixture.attempt(format('SELECT * FROM chat_v11.metrics(%L, %L)', f, t)) F
 -- The gate's row has the same ten, each over its own window.
 SELECT ack_without_receipt_10s_rate, timeline_duplicate_detected_rate, read_rollback_detected_rate, send_stall_rate, write_receipt_p95_ms, write_reject_rate,
 	forced_resync_rate, full_state_rate, err_resync_range_unavailable_rate, err_resync_throttled_rate, mature_writes, data_age FROM public.chat_get_v11_release_gates();
+-- Parallel workers read the same, mocked clock and all.
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT count(*), max(kind::text), max(cohort::text) FROM chat_v11.event;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
+SELECT fixture.attempt(format('SET chat_v11.mock_now = %L', t)) FROM (VALUES ('nonsense'), ('infinity'), ('12026-01-01')) v(t);
 -- Types: by name in text and in binary.
 SELECT 'write_ack'::chat_v11.event_kind, 'write_ack'::chat_v11.event_kind = 'write_ack', chat_v11.event_kind_send('write_ack'), min(kind::text), count(DISTINCT kind) FROM chat_v11.event;
 \pset tuples_only off

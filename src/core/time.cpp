@@ -43,6 +43,29 @@ format_iso(Time at) {
 	return format_fields(split(at), 'T', true) + "Z";
 }
 
+std::optional<Time>
+parse_iso(std::string_view text) {
+	static constexpr std::string_view shape = "0000-00-00T00:00:00.000000Z";
+	if (text.size() != shape.size())
+		return std::nullopt;
+	for (size_t i = 0; i < shape.size(); ++i)
+		if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+			return std::nullopt;
+	const auto number = [&](size_t at, size_t digits) {
+		int value = 0;
+		for (const char digit : text.substr(at, digits))
+			value = value * 10 + (digit - '0');
+		return value;
+	};
+	const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
+										   std::chrono::month(static_cast<unsigned>(number(5, 2))),
+										   std::chrono::day(static_cast<unsigned>(number(8, 2))));
+	if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59)
+		return std::nullopt;
+	return Time(std::chrono::sys_days(date)) + std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
+		   std::chrono::seconds(number(17, 2)) + Duration(number(20, 6));
+}
+
 std::string
 format_duration(Duration span) {
 	if (span < Duration::zero())

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace chat_v11 {
 
@@ -28,6 +29,9 @@ ceil_second(Time at) {
 
 // "2026-03-01T12:00:00.000000Z": always the same length, for the canonical form of the decision log and for JSON.
 std::string format_iso(Time at);
+
+// Reads what format_iso() writes, and nothing else.
+std::optional<Time> parse_iso(std::string_view text);
 
 // "29 min 59 s", "12 h", "450 ms"; the two largest units that are not zero.  Negative spans begin with "-".
 std::string format_duration(Duration span);

@@ -4,6 +4,9 @@
 #include "pg/datum.hpp"
 #include "pg/fault.hpp"
 
+#include <algorithm>
+#include <cstring>
+
 namespace chat_v11::pg {
 
 namespace {
@@ -15,35 +18,78 @@ int bucket_retention_s = 30 * 86400;
 int kill_gate_timeout = 1000;
 char *fault_text = nullptr;
 
-// A moment, read once when it is set: "now" then stands still, as a mocked clock does.
+void *
+guc_allocate(size_t size) {
+#if PG_VERSION_NUM >= 160000
+	return guc_malloc(LOG, size);
+#else
+	return malloc(size);
+#endif
+}
+
+void
+guc_release(void *pointer) {
+#if PG_VERSION_NUM >= 160000
+	guc_free(pointer);
+#else
+	free(pointer);
+#endif
+}
+
+// Whatever PostgreSQL reads as a moment; false where it does not.
+bool
+read_moment(const char *text, TimestampTz &at) {
+	if (const auto canonical = parse_iso(text)) {
+		at = time_to_pg(*canonical);
+		return true;
+	}
+	auto parse = [&] {
+		at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
+													 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	};
+	// The parser raises; a check hook answers.
+	if (detail::completes(parse))
+		return !TIMESTAMP_NOT_FINITE(at);
+	FlushErrorState();
+	return false;
+}
+
+// A moment, read once when it is set: "now" then stands still, as a mocked clock does.  The value becomes its canonical
+// text, because a parallel worker reads it again before it knows any time zone, where PostgreSQL's own parser crashes.
 bool
 check_mock_now(char **newval, void **extra, GucSource) {
 	if (!*newval || !**newval)
 		return true;
 	TimestampTz at = 0;
-	auto parse = [&] {
-		at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(*newval),
-													 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	};
-	// The parser raises; a check hook answers.
-	if (!detail::completes(parse)) {
-		FlushErrorState();
-		GUC_check_errdetail("It must be a timestamp with time zone, or empty for the real clock.");
+	if (!read_moment(*newval, at)) {
+		GUC_check_errdetail("It must be a finite timestamp with time zone, or empty for the real clock.");
 		return false;
 	}
-	if (TIMESTAMP_NOT_FINITE(at)) {
-		GUC_check_errdetail("It must be finite.");
+	char canonical[64];
+	size_t size = 0;
+	{
+		const auto text = format_iso(time_from_pg(at));
+		if (!parse_iso(text)) {
+			GUC_check_errdetail("Its year must be 0 to 9999.");
+			return false;
+		}
+		size = text.size();
+		std::memcpy(canonical, text.c_str(), size + 1);
+	}
+	auto *value = static_cast<char *>(guc_allocate(size + 1));
+	auto *moment = static_cast<TimestampTz *>(guc_allocate(sizeof(TimestampTz)));
+	if (!value || !moment) {
+		if (value)
+			guc_release(value);
+		if (moment)
+			guc_release(moment);
 		return false;
 	}
-#if PG_VERSION_NUM >= 160000
-	auto *copy = static_cast<TimestampTz *>(guc_malloc(LOG, sizeof(TimestampTz)));
-#else
-	auto *copy = static_cast<TimestampTz *>(malloc(sizeof(TimestampTz)));
-#endif
-	if (!copy)
-		return false;
-	*copy = at;
-	*extra = copy;
+	std::memcpy(value, canonical, size + 1);
+	guc_release(*newval);
+	*newval = value;
+	*moment = at;
+	*extra = moment;
 	return true;
 }
 
