@@ -35,3 +35,59 @@ chat_v11.so: chat_v11.map
 $(SQL_FULL): $(sort $(wildcard sql/install/*.sql))
 	@mkdir -p $(dir $@)
 	cat $^ > $@.new && mv $@.new $@
+
+# ---- Tests ----------------------------------------------------------------------------------------------------------
+
+UNIT_FLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-DBOOST_TEST_DYN_LINK -Isrc -Itest/unit
+UNIT_OBJS  = $(patsubst %.cpp,build/unit/%.o,$(wildcard test/unit/*.cpp src/core/*.cpp))
+
+.PHONY: deps unit regress isolation tap traffic-check format-check docs-check matrix check demo
+deps:
+	@test/deps.sh
+
+build/unit/%.o: %.cpp
+	@mkdir -p $(dir $@)
+	$(CXX) $(UNIT_FLAGS) -MMD -MP -c $< -o $@
+
+build/unit/run: $(UNIT_OBJS)
+	$(CXX) $(UNIT_FLAGS) $^ -lboost_unit_test_framework -o $@
+-include $(UNIT_OBJS:.o=.d)
+
+build/traffic: $(wildcard test/traffic/*.cpp test/traffic/*.hpp)
+	@mkdir -p build
+	$(CXX) -std=c++20 -O2 -Wall -Wextra -Wshadow -Werror $(filter %.cpp,$^) -o $@
+
+unit: build/unit/run
+	build/unit/run --report_level=short
+
+regress:
+	test/regress.sh
+
+isolation:
+	test/isolation/run.sh
+
+tap:
+	test/tap/run.sh
+
+traffic-check: build/traffic
+	test/traffic/check.sh build/traffic
+
+docs-check:
+	test/docs/check.sh
+
+format-check:
+	test/format.sh
+
+# Servers 17 and 18, each in a Debian of its own.  By hand: it needs root and some minutes.
+matrix:
+	test/matrix.sh
+
+# Everything that is quick, also what is missing on the machine.
+check:
+	@test/check.sh
+
+# A whole rollout on generated traffic.
+demo:
+	@test/deps.sh
+	@test/demo.sh

@@ -54,10 +54,13 @@ SELECT changed_by, approved_by FROM chat_v11.rollout_history ORDER BY id DESC LI
 -- A step of the ladder taken away takes those above it.
 SELECT chat_v11.revoke_access('regress_admin', 'operator');
 SELECT has_function_privilege('regress_admin', 'chat_v11.set_setting(text,text,text)', 'execute'), has_function_privilege('regress_admin', 'chat_v11.explain_gates()', 'execute');
+-- What the levels share stays with whoever keeps the other; nothing at all is left in the end.
+SELECT chat_v11.grant_access('regress_reporter', 'reader'), chat_v11.revoke_access('regress_reporter', 'reader');
+SELECT has_function_privilege('regress_reporter', 'chat_v11.clock()', 'execute'), has_schema_privilege('regress_reporter', 'chat_v11', 'usage');
 SELECT chat_v11.revoke_access('regress_admin', 'reader'), chat_v11.revoke_access('regress_reader', 'reader'), chat_v11.revoke_access('regress_operator', 'reader'), chat_v11.revoke_access('regress_reporter', 'reporter');
 SELECT has_function_privilege('regress_reader', 'chat_v11.explain_gates()', 'execute'), has_table_privilege('regress_reporter', 'chat_v11.event', 'insert');
 RESET request.jwt.claims;
-DROP OWNED BY regress_nobody, regress_reader, regress_reporter, regress_operator, regress_admin;
+
 DROP ROLE regress_nobody, regress_reader, regress_reporter, regress_operator, regress_admin;
 \pset tuples_only off
 \pset format aligned

@@ -126,12 +126,18 @@ validate_check(const Check &check) {
 		throw invalid_argument(
 			"check " + check.name + " cannot be enabled: this version has no comparison with control",
 			"Limits are in force; comparison and trend are not.", "select * from chat_v11.explain_gates();");
-	const bool needs_limit = check.judge == Judge::limit &&
-							 default_checks().end() !=
-								 std::find_if(default_checks().begin(), default_checks().end(),
-											  [&](const Check &each) { return each.name == check.name && each.limit; });
-	if (needs_limit && !check.limit)
+	if (check.judge != Judge::limit)
+		return;
+	const auto &defaults = default_checks();
+	const auto installed =
+		std::find_if(defaults.begin(), defaults.end(), [&](const Check &each) { return each.name == check.name; });
+	const bool has_limit = installed != defaults.end() && installed->limit;
+	if (has_limit && !check.limit)
 		throw invalid_argument(subject + " cannot be null", {}, "To switch a check off, set enabled to false.");
+	if (!has_limit && check.limit)
+		throw invalid_argument(
+			"check " + check.name + " has no limit of its own", "It follows the stage's policy.",
+			"select chat_v11.set_policy('canary_1', p_min_duration => '30 min', p_quiet_period => '15 min');");
 }
 
 } // namespace chat_v11

@@ -53,12 +53,10 @@ check_event(const EventFields &event, Time now, Duration retention) {
 		return EventError{"at", "at is missing", "Leave the column out to have the present time."};
 	if (*event.at > now + event_max_ahead)
 		return EventError{"at", "at lies in the future: " + format_utc(*event.at) + ", and it is " + format_utc(now),
-						  "At most 5 s ahead are taken; check the clock of the machine that reports."};
+						  "At most 5 s ahead are taken; check the clock of the machine that reports.", true};
 	if (*event.at < now - retention)
-		return EventError{
-			"at", "at is older than what is kept: " + format_utc(*event.at),
-			"Events of the last " + format_duration(retention) +
-				" are taken; to restore an older dump, raise chat_v11.bucket_retention for that session."};
+		return EventError{"at", "at is older than what is kept: " + format_utc(*event.at),
+						  "Events of the last " + format_duration(retention) + " are taken.", true};
 	if (!event.has_subject && needs_subject(*event.kind))
 		return EventError{"subject", "subject is missing, and a " + std::string(name(*event.kind)) + " is paired by it",
 						  "Give the write's own uuid, or chat_v11.write_key(actor, device, client_write_seq)."};

@@ -76,6 +76,7 @@ struct EventError {
 	std::string_view field;
 	std::string sentence; // begins with the field's name
 	std::string hint;
+	bool by_clock = false; // only the time of day speaks against it
 };
 
 // The first rule that the event breaks, or nothing.  `now` is the rule clock, `retention` how far back events count.

@@ -23,11 +23,10 @@ collect_reasons(const GateAnswer &answer) {
 	return reasons;
 }
 
-// Nobody is in the cohort, so nothing is expected to report: only failures count.  Telemetry that cannot be read at all
-// is no silence.
+// Nobody is in the cohort, so nothing is expected to report: only failures count.
 bool
-silence_is_natural(const GateInput &input) {
-	return input.state.killed() && input.telemetry;
+silence_is_natural(const State &state) {
+	return state.killed();
 }
 
 } // namespace
@@ -91,7 +90,7 @@ evaluate(const GateInput &input) {
 		if (!result.check.counts() || result.status == Status::pass)
 			continue;
 		const bool failed = result.status == Status::fail;
-		result.blocks = failed || result.check.gate == Gate::rollout || !silence_is_natural(input);
+		result.blocks = failed || result.check.gate == Gate::rollout || !silence_is_natural(input.state);
 		if (!result.blocks)
 			continue;
 		if (result.check.gate == Gate::p0)

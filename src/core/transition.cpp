@@ -112,6 +112,12 @@ promote_blockers(const GateAnswer &gates) {
 }
 
 std::string
+kill_hint() {
+	return set_command(Stage::canary_1, true, "hard stop: p0 invariant breach") +
+		   " and then: select * from chat_v11.missing_receipts();";
+}
+
+std::string
 gate_hint(const std::vector<const CheckResult *> &blockers, const std::string &command) {
 	std::optional<Time> opens;
 	if (blockers.empty())
@@ -132,7 +138,7 @@ require_gates(const State &state, const GateAnswer &gates, Stage target) {
 	const auto command = set_command(target, false, "promote to " + std::string(name(target)));
 	throw gate_closed("promotion from " + std::string(name(state.stage)) + " to " + std::string(name(target)) +
 						  " is refused, the gates say " + std::string(name(gates.decision)),
-					  failing(blockers), gate_hint(blockers, command));
+					  failing(blockers), gates.p0_ok ? gate_hint(blockers, command) : kill_hint());
 }
 
 void
@@ -337,11 +343,11 @@ next_step(const State &state, const GateAnswer &gates) {
 		return "Kill: " + set_command(Stage::canary_1, true, "hard stop: p0 invariant breach");
 	const auto blockers = promote_blockers(gates);
 	const auto upper = next(state.stage);
-	if (!blockers.empty()) {
-		const auto command = upper ? set_command(*upper, false, "promote to " + std::string(name(*upper)))
-								   : std::string("select * from public.chat_get_v11_rollout_state();");
-		return "Hold. " + blockers.front()->reason + ". " + gate_hint(blockers, command);
-	}
+	if (!blockers.empty() && !upper)
+		return "Watch. " + blockers.front()->reason + ".";
+	if (!blockers.empty())
+		return "Hold. " + blockers.front()->reason + ". " +
+			   gate_hint(blockers, set_command(*upper, false, "promote to " + std::string(name(*upper))));
 	if (!upper)
 		return "Nothing: everybody has v1.1, and the watch is over.";
 	return "Promote: " + set_command(*upper, false, "promote to " + std::string(name(*upper)));

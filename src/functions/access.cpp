@@ -78,13 +78,32 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 	const char *quoted = pg::call([&] { return quote_identifier(GetUserNameFromId(role, false)); });
 	const std::string name = quoted;
 	pg::with_spi([&](pg::Spi &spi) {
-		for (const auto &grant : grants)
-			if (belongs(grant.level, level, revoke))
-				spi.execute(
-					((revoke ? "REVOKE " : "GRANT ") + std::string(grant.what) + (revoke ? " FROM " : " TO ") + name)
-						.c_str());
-		if (!revoke)
+		const auto change = [&](Level asked, bool take) {
+			for (const auto &grant : grants)
+				if (belongs(grant.level, asked, take))
+					spi.execute(
+						((take ? "REVOKE " : "GRANT ") + std::string(grant.what) + (take ? " FROM " : " TO ") + name)
+							.c_str());
+		};
+		const auto holds = [&](const char *function) {
+			return *spi.query("SELECT pg_catalog.has_function_privilege($1::oid, $2::regprocedure, 'execute')",
+							  pg::Params().add(OIDOID, ObjectIdGetDatum(role)) << function)
+						.boolean(0, 1);
+		};
+		change(level, revoke);
+		if (!revoke) {
 			spi.execute(("GRANT USAGE ON SCHEMA chat_v11 TO " + name).c_str());
+			return;
+		}
+		// What the ladder and the reporter share stays with whoever is still on the other.
+		const bool reader = holds("public.chat_get_v11_rollout_state()");
+		const bool reporter = holds("chat_v11.record(text,text,uuid,uuid,float8,timestamptz)");
+		if (reader)
+			change(Level::reader, false);
+		if (reporter)
+			change(Level::reporter, false);
+		if (!reader && !reporter)
+			spi.execute(("REVOKE USAGE ON SCHEMA chat_v11 FROM " + name).c_str());
 	});
 	pg::log_on_commit("chat_v11: access: level " + level_text + (revoke ? " revoked from " : " granted to ") +
 					  pg::one_line(pg::to_utf8_lenient(name)) + " by " + pg::one_line(pg::session_role()));

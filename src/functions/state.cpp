@@ -75,8 +75,6 @@ set_state(FunctionCallInfo fcinfo, Request request) {
 		throw;
 	} catch (const pg::Error &e) {
 		log_refusal(request, pg::to_utf8_lenient(e.what()), pg::to_utf8_lenient(e.detail()));
-		// The rules speak from the table's trigger; whoever called a function need not read of its statement.
-		e.drop_context();
 		throw;
 	}
 	return pg::state_answer(fcinfo, state, evaluation_after(state));

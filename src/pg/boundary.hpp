@@ -39,12 +39,6 @@ public:
 		return data_->sqlerrcode;
 	}
 
-	// Forgets the "SQL statement ..." lines that say where it was raised.
-	void
-	drop_context() const noexcept {
-		data_->context = nullptr;
-	}
-
 	// Hands the error over to 'parent', for it to outlive this exception.
 	ErrorData *release_into(MemoryContext parent) const noexcept;
 

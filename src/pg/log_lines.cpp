@@ -17,8 +17,8 @@ struct Line {
 std::vector<Line> pending;
 
 void
-write_log(const char *text) {
-	ereport(LOG_SERVER_ONLY, (errmsg_internal("%s", text), errhidestmt(true), errhidecontext(true)));
+write_log(const char *stage, const char *text) {
+	ereport(LOG_SERVER_ONLY, (errmsg_internal("%s%s", stage, text), errhidestmt(true), errhidecontext(true)));
 }
 
 // Must not raise: the transaction is already committed.
@@ -27,8 +27,10 @@ at_transaction_end(XactEvent event, void *) {
 	if (pending.empty())
 		return;
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) {
+		// Nobody is called when a prepared transaction ends, so its lines say how far it came.
+		const char *stage = event == XACT_EVENT_PREPARE ? "prepared, not yet committed: " : "";
 		for (const auto &line : pending)
-			write_log(line.text.c_str());
+			write_log(stage, line.text.c_str());
 		pending.clear();
 	} else if (event == XACT_EVENT_ABORT) {
 		pending.clear();
@@ -61,7 +63,7 @@ log_on_commit(const std::string &utf8_line) {
 void
 log_now(const std::string &utf8_line) {
 	const auto line = from_utf8(utf8_line);
-	call([&] { write_log(line.c_str()); });
+	call([&] { write_log("", line.c_str()); });
 }
 
 std::string

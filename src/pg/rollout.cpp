@@ -84,22 +84,33 @@ evaluate_gates(const State &state, std::optional<Time> as_of, const std::string 
 	return evaluation;
 }
 
-BoundedEvaluation
-evaluate_within(const State &state, int milliseconds) {
-	BoundedEvaluation bounded;
+std::string
+attempt_within(int milliseconds, const std::function<void()> &f) {
 	try {
 		const TimeBudget budget(milliseconds);
-		in_subtransaction([&] { bounded.evaluation = evaluate_gates(state); });
+		in_subtransaction(f);
 	} catch (const Error &e) {
 		const bool cancelled = ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED);
 		// The caller's own cancel or time-out stays what it is.
 		if (cancelled && !TimeBudget::spent())
 			throw;
-		bounded.unavailable = cancelled ? "reading the gates took longer than " + std::to_string(milliseconds) + " ms"
-										: to_utf8_lenient(e.what());
+		return cancelled ? "it took longer than " + std::to_string(milliseconds) + " ms" : to_utf8_lenient(e.what());
 	} catch (const std::exception &e) {
-		bounded.unavailable = e.what();
+		return e.what();
 	}
+	return {};
+}
+
+BoundedEvaluation
+evaluate_within(const State &state, int milliseconds) {
+	BoundedEvaluation bounded;
+	// What is read in a SERIALIZABLE transaction may undo it at its commit, in favour of one that reports an event.
+	if (IsolationIsSerializable()) {
+		bounded.unavailable =
+			"not read in a SERIALIZABLE transaction, where reading could undo the change at its commit";
+		return bounded;
+	}
+	bounded.unavailable = attempt_within(milliseconds, [&] { bounded.evaluation = evaluate_gates(state); });
 	if (!bounded.unavailable.empty())
 		bounded.evaluation.reset();
 	return bounded;

@@ -5,6 +5,8 @@
 #include "core/transition.hpp"
 #include "pg/store.hpp"
 
+#include <functional>
+
 namespace chat_v11::pg {
 
 // Reads everything and evaluates, with the active snapshot.  Telemetry that cannot be read is no error: its checks say
@@ -15,6 +17,10 @@ struct Evaluation {
 };
 Evaluation evaluate_gates(const State &state, std::optional<Time> as_of = std::nullopt,
 						  const std::string *overrides = nullptr);
+
+// Runs f in a subtransaction, for so long at most.  Its failure is undone and told, "" where there was none; only the
+// caller's own cancel or time-out goes on as an exception.
+std::string attempt_within(int milliseconds, const std::function<void()> &f);
 
 // For a change that no gate may refuse: an evaluation with a bound on its time, or why there is none.
 struct BoundedEvaluation {

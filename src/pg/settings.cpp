@@ -134,6 +134,13 @@ bucket_retention() {
 	return std::chrono::seconds(bucket_retention_s);
 }
 
+bool
+is_restoring() {
+	return call([] {
+		return superuser() && !check_function_bodies && !row_security && strcmp(namespace_search_path, "") == 0;
+	});
+}
+
 int
 kill_gate_timeout_ms() {
 	return kill_gate_timeout;

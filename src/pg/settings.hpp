@@ -17,6 +17,10 @@ std::optional<Time> mock_now();
 // chat_v11.bucket_retention: how old an event may be when it is reported, and from when on it may be deleted.
 Duration bucket_retention();
 
+// Whether a superuser's session is set up as every pg_dump script sets up the one that restores it.  What a dump
+// carries was checked when it came in, under the clock of then.
+bool is_restoring();
+
 // chat_v11.kill_gate_timeout: how long a kill may spend on reading the gates that it logs.
 int kill_gate_timeout_ms();
 

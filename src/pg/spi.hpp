@@ -176,6 +176,10 @@ in_subtransaction(F &&f) {
 	});
 	try {
 		f();
+		call([&] {
+			ReleaseCurrentSubTransaction();
+			restore();
+		});
 	} catch (...) {
 		call([&] {
 			RollbackAndReleaseCurrentSubTransaction();
@@ -183,10 +187,6 @@ in_subtransaction(F &&f) {
 		});
 		throw;
 	}
-	call([&] {
-		ReleaseCurrentSubTransaction();
-		restore();
-	});
 }
 
 } // namespace chat_v11::pg

@@ -19,27 +19,32 @@ state_relation() {
 void
 tell_who_holds(Oid relation) {
 	with_spi([&](Spi &spi) {
+		// A prepared transaction holds its locks without a process.
 		const auto rows = with_latest_snapshot([&] {
-			return spi.query(
-				"SELECT l.pid::text, a.usename::text, a.application_name, a.state, "
-				"(clock_timestamp() - a.xact_start)::text "
-				"FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
-				"WHERE l.locktype = 'object' AND l.granted AND l.classid = 1259 AND l.objid = $1 "
-				"AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d "
-				"WHERE d.datname = pg_catalog.current_database()) AND l.pid <> pg_catalog.pg_backend_pid()",
-				Params().add(OIDOID, ObjectIdGetDatum(relation)));
+			return spi.query("SELECT l.pid::text, a.usename::text, a.application_name, a.state, "
+							 "(clock_timestamp() - a.xact_start)::text, "
+							 "(SELECT string_agg(quote_literal(p.gid), ', ') FROM pg_catalog.pg_prepared_xacts p "
+							 "WHERE p.database = pg_catalog.current_database()) "
+							 "FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
+							 "WHERE l.locktype = 'object' AND l.granted AND l.classid = 1259 AND l.objid = $1 "
+							 "AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d "
+							 "WHERE d.datname = pg_catalog.current_database()) "
+							 "AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()",
+							 Params().add(OIDOID, ObjectIdGetDatum(relation)));
 		});
 		if (rows.empty())
 			return;
-		const auto pid = rows.text(0, 1).value_or("?");
-		const auto holder =
-			from_utf8("Process " + pid + ", role " + rows.text(0, 2).value_or("?") + ", application \"" +
-					  rows.text(0, 3).value_or("") + "\", " + rows.text(0, 4).value_or("?") +
-					  ", transaction open for " + rows.text(0, 5).value_or("?") + ".");
-		const auto hint = "If it hangs: select pg_terminate_backend(" + pid + ");";
+		const auto pid = rows.text(0, 1);
+		const auto holder = pid ? "Process " + *pid + ", role " + rows.text(0, 2).value_or("?") + ", application \"" +
+									  rows.text(0, 3).value_or("") + "\", " + rows.text(0, 4).value_or("?") +
+									  ", transaction open for " + rows.text(0, 5).value_or("?") + "."
+								: "A prepared transaction: " + rows.text(0, 6).value_or("?") + ".";
+		const auto hint = pid ? "If it hangs: select pg_terminate_backend(" + *pid + ");"
+							  : std::string("COMMIT PREPARED or ROLLBACK PREPARED it.");
+		const auto detail = from_utf8(holder);
 		call([&] {
 			ereport(NOTICE, (errmsg("waiting for another change of the rollout to finish"),
-							 errdetail_internal("%s", holder.c_str()), errhint("%s", hint.c_str())));
+							 errdetail_internal("%s", detail.c_str()), errhint("%s", hint.c_str())));
 		});
 	});
 }

@@ -448,6 +448,24 @@ BOOST_AUTO_TEST_CASE(calm_is_green_although_nobody_reports) {
 	BOOST_TEST(resume_blockers(answer).empty());
 }
 
+// At 3 a.m. people paste what they read: a killed rollout is not to be killed once more.
+BOOST_AUTO_TEST_CASE(no_failing_check_advises_another_kill) {
+	auto input = calm_after_kill();
+	report_missing(input, 1min);
+	report(input, Kind::timeline_duplicate, 1min);
+	report(input, Kind::read_rollback, 1min);
+	report_stalls(input, 1min, 50, 3);
+	for (const auto &result : evaluate(input).checks)
+		if (result.check.gate == Gate::p0) {
+			BOOST_TEST(result.status == Status::fail);
+			BOOST_TEST(!result.what_to_do.empty());
+			BOOST_TEST(!contains(result.what_to_do, "true"), result.what_to_do);
+		}
+	// While it is live, that is the advice.
+	input.state = live(Stage::canary_10, noon - 1h);
+	BOOST_TEST(contains(result_of(input, "send_stall_rate").what_to_do, "('canary_1', true,"));
+}
+
 // Nobody is in the cohort, so nothing that is measured on it applies.
 BOOST_DATA_TEST_CASE(stage_checks_do_not_apply, bdata::make({"dwell", "quiet", "evidence", "cohort_share"}), check) {
 	auto input = calm_after_kill();

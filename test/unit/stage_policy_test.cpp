@@ -60,6 +60,40 @@ BOOST_AUTO_TEST_CASE(a_policy_that_is_missing_is_an_error_not_a_default) {
 	BOOST_CHECK_THROW(policy_of({}, Stage::full), std::runtime_error);
 }
 
+struct PolicyRow {
+	const char *what;
+	void (*spoil)(StagePolicy &);
+	bool accepted;
+};
+
+std::ostream &
+operator<<(std::ostream &out, const PolicyRow &c) {
+	return out << c.what;
+}
+
+const std::vector<PolicyRow> policy_rows = {
+	{"as it is", [](StagePolicy &) {}, true},
+	{"no dwell", [](StagePolicy &p) { p.min_duration = 0s; }, true},
+	{"negative dwell", [](StagePolicy &p) { p.min_duration = -instant; }, false},
+	{"dwell of centuries", [](StagePolicy &p) { p.min_duration = std::chrono::days(100'000); }, false},
+	{"no maximum", [](StagePolicy &p) { p.max_duration.reset(); }, true},
+	{"maximum at the minimum", [](StagePolicy &p) { p.max_duration = p.min_duration; }, true},
+	{"maximum below the minimum", [](StagePolicy &p) { p.max_duration = p.min_duration - instant; }, false},
+	{"no samples", [](StagePolicy &p) { p.min_samples = 0; }, true},
+	{"negative samples", [](StagePolicy &p) { p.min_samples = -1; }, false},
+	{"no quiet", [](StagePolicy &p) { p.quiet_period = 0s; }, true},
+	{"negative quiet", [](StagePolicy &p) { p.quiet_period = -instant; }, false},
+	{"quiet of a week", [](StagePolicy &p) { p.quiet_period = 168h; }, true},
+	{"quiet beyond the slices", [](StagePolicy &p) { p.quiet_period = 168h + instant; }, false},
+};
+
+BOOST_DATA_TEST_CASE(a_policy_that_cannot_be_used_is_refused, bdata::make(policy_rows), c) {
+	auto policy = default_policy()[1];
+	c.spoil(policy);
+	const auto refusal = refusal_of([&] { validate_policy(policy); });
+	BOOST_TEST(refusal.token() == (c.accepted ? "ACCEPTED" : "ERR_INVALID_ARGUMENT"));
+}
+
 BOOST_AUTO_TEST_CASE(settings_have_the_specified_defaults) {
 	const Settings settings;
 	BOOST_CHECK(settings.metric_window == 15min);

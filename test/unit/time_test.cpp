@@ -37,6 +37,33 @@ BOOST_DATA_TEST_CASE(a_moment_is_shown_in_utc, bdata::make(moments), c) {
 	BOOST_TEST(format_iso(c.at) == c.iso);
 }
 
+BOOST_DATA_TEST_CASE(what_was_written_is_read_back, bdata::make(moments), c) {
+	BOOST_CHECK(parse_iso(c.iso) == c.at);
+}
+
+BOOST_DATA_TEST_CASE(
+	nothing_else_is_read,
+	bdata::make({"", "2026-03-01", "2026-03-01T12:00:00Z", "2026-03-01 12:00:00.000000Z", "2026-03-01T12:00:00.000000+",
+				 "2026-03-01T12:00:00.000000Z ", "2026-02-29T12:00:00.000000Z", "2026-13-01T12:00:00.000000Z",
+				 "2026-00-01T12:00:00.000000Z", "2026-03-00T12:00:00.000000Z", "2026-03-01T24:00:00.000000Z",
+				 "2026-03-01T12:60:00.000000Z", "2026-03-01T12:00:60.000000Z", "-026-03-01T12:00:00.000000Z",
+				 "2026-03-01T12:00:00.00000xZ"}),
+	text) {
+	BOOST_CHECK(!parse_iso(text));
+}
+
+// Whole seconds for people: a begin no later than it was, an end no earlier.
+BOOST_AUTO_TEST_CASE(seconds_are_rounded_away_from_what_lies_between) {
+	for (const auto at : {noon, epoch, epoch - 1h}) {
+		BOOST_CHECK(floor_second(at) == at);
+		BOOST_CHECK(ceil_second(at) == at);
+		BOOST_CHECK(floor_second(at + instant) == at);
+		BOOST_CHECK(ceil_second(at + instant) == at + 1s);
+		BOOST_CHECK(floor_second(at - instant) == at - 1s);
+		BOOST_CHECK(ceil_second(at - instant) == at);
+	}
+}
+
 struct SpanCase {
 	Duration span;
 	const char *text;

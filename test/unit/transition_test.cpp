@@ -629,6 +629,25 @@ BOOST_DATA_TEST_CASE(its_hint_names_the_time_when_the_breach_is_gone, bdata::mak
 	}
 }
 
+// Both waits must be over: half an hour since the breach, and half an hour since the kill that came later.
+BOOST_AUTO_TEST_CASE(its_hint_waits_for_the_kill_as_well_as_for_the_breach) {
+	for (const auto &c : breaches) {
+		auto input = calm_after_kill(2min);
+		c.report(input, 20min);
+		const auto hint = refused(input, ask("canary_1", false)).hint();
+		BOOST_TEST(contains(hint, "Earliest at 2026-03-01 12:28:00 UTC"), c.what << ": " << hint);
+	}
+}
+
+// Of several breaches the one that is forgotten last decides, whatever the length of its check's own window.
+BOOST_AUTO_TEST_CASE(its_hint_waits_for_the_last_of_several_breaches) {
+	auto input = calm_after_kill(24h);
+	report_missing(input, 29min);
+	report_stalls(input, 10min, 50, 3);
+	const auto hint = refused(input, ask("canary_1", false)).hint();
+	BOOST_TEST(contains(hint, "Earliest at 2026-03-01 12:20:00 UTC"), hint);
+}
+
 // No traffic of the canary is natural while killed, other trouble is no P0.
 BOOST_AUTO_TEST_CASE(what_is_neither_p0_nor_given_up_does_not_refuse_it) {
 	auto input = calm_after_kill();

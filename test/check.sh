@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Every quick suite, one after another: `make check`.  Prints one line a suite and, last, "N passed, N failed".
+# A suite that runs no test has failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+test/deps.sh || exit 1
+
+log=$(mktemp -d)
+trap 'rm -rf "$log"' EXIT
+passed=0
+failed=0
+
+# suite NAME PATTERN COMMAND...: counts the lines of its output that match PATTERN as tests that passed.
+suite() {
+	local name=$1 pattern=$2 began=$SECONDS rc=0 n
+	shift 2
+	case " ${CHAT_V11_SKIP:-} " in *" $name "*) return ;; esac
+	printf '%-14s' "$name"
+	"$@" >"$log/$name" 2>&1 || rc=$?
+	n=$(grep -cE "$pattern" "$log/$name")
+	if [ $rc -eq 0 ] && [ "$n" -gt 0 ]; then
+		passed=$((passed + n))
+		printf 'ok    %4d tests  %3d s\n' "$n" $((SECONDS - began))
+	else
+		passed=$((passed + n))
+		failed=$((failed + 1))
+		[ $rc -ne 0 ] && printf 'FAILED (exit %d)\n' $rc || printf 'FAILED: it ran no test\n'
+		tail -n 200 "$log/$name"
+	fi
+}
+
+# Built once, under a lock, so that two runs in one tree do not meet.
+build() {
+	flock 9
+	make -s -j"$(nproc)" all build/unit/run build/traffic && echo "ok build"
+} 9>.build.lock
+
+suite build '^ok build' build
+suite unit 'Leaving test case|test case .* has passed' build/unit/run --log_level=test_suite --report_level=detailed
+suite format '^ok ' test/format.sh
+suite traffic '^ok' test/traffic/check.sh build/traffic
+suite docs '^ok' test/docs/check.sh
+suite regress '^(ok|test) .* ok ' test/regress.sh
+suite isolation '^(ok|test) .* ok ' test/isolation/run.sh
+suite tap '^ *ok [0-9]+' test/tap/run.sh
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

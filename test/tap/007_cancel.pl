@@ -1,0 +1,122 @@
+# Calls that take long, and somebody who does not wait: statement_timeout, pg_cancel_backend, pg_terminate_backend.  A
+# cancelled call changes nothing, its session goes on, and the next call works.
+
+use strict;
+use warnings FATAL => 'all';
+
+use ChatV11;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+my $node = new_node('main');
+easy_rollout($node);
+my $before = state($node);
+
+# Waiting for one another's turn, or for a table, is where a call hangs.
+my $holder = $node->background_psql('postgres');
+my $caller = $node->background_psql('postgres', on_error_stop => 0);
+$caller->query_safe('SET client_min_messages = error');
+$caller->query_safe("SET chat_v11.kill_gate_timeout = '60s'");
+my $pid = $caller->query_safe('SELECT pg_backend_pid()');
+
+# Starts $sql in the caller's session, does $act as soon as it waits for a lock, and gives the SQLSTATE that came of it.
+sub interrupt
+{
+	my ($sql, $act) = @_;
+	$caller->{stdin} .= "$sql;\n\\echo CODE :SQLSTATE\n";
+	$caller->{run}->pump_nb;
+	$node->poll_query_until('postgres', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $pid")
+	  or die 'the call does not wait';
+	$node->safe_psql('postgres', $act);
+	$caller->{run}->pump until $caller->{stdout} =~ /^CODE (\S+)$/m || $caller->{timeout}->is_expired;
+	my ($code) = $caller->{stdout} =~ /^CODE (\S+)$/m;
+	($caller->{stdout}, $caller->{stderr}) = ('', '');
+	return $code;
+}
+
+my %waits = (
+	'the queue of changes' => set_sql('canary_1', 'true', 'holder'),
+	'the event table' => 'LOCK TABLE chat_v11.event IN ACCESS EXCLUSIVE MODE');
+my %calls = (
+	'a promotion' => set_sql('canary_10', 'false'),
+	'a kill' => set_sql('canary_1', 'true'),
+	'a hold' => set_sql('canary_1', 'false'),
+	'set_check' => "SELECT chat_v11.set_check('write_reject_rate', p_limit => 0.5)",
+	'explain_gates' => 'SELECT count(*) FROM chat_v11.explain_gates()',
+	'record' => "SELECT chat_v11.record('read_cursor', 'v11')");
+foreach my $wait (sort keys %waits)
+{
+	foreach my $call (sort keys %calls)
+	{
+		next if $wait =~ /queue/ && $call =~ /explain|record/;    # they do not stand in it
+		$holder->query_safe('BEGIN');
+		$holder->query_safe($waits{$wait});
+		is(interrupt($calls{$call}, "SELECT pg_cancel_backend($pid)"), '57014', "$call, cancelled while it waits for $wait");
+		is($caller->query('SELECT 1'), '1', '... its session goes on');
+		$holder->query_safe('ROLLBACK');
+		is(state($node), $before, '... nothing changed');
+		is(verdict($node), 'sound', '... log');
+	}
+}
+
+# The same by the caller's own clock; a kill's own limit on reading is longer here.
+$holder->query_safe('BEGIN');
+$holder->query_safe($waits{'the event table'});
+$caller->query_safe("SET statement_timeout = '300ms'");
+foreach my $call ('a promotion', 'a kill', 'explain_gates')
+{
+	$caller->query($calls{$call});
+	is($caller->query('\echo :SQLSTATE'), '57014', "$call, stopped by statement_timeout");
+	$caller->{stderr} = '';
+}
+# With its usual limit a kill goes through in the same time.
+$caller->query_safe("SET statement_timeout = '10s'");
+$caller->query_safe("SET chat_v11.kill_gate_timeout = '100ms'");
+$caller->query_safe('BEGIN');
+my $started = time;
+like($caller->query_safe($calls{'a kill'}), qr/^canary_1\|t/, 'a kill does not wait for the event table');
+cmp_ok(time - $started, '<', 5, '... for long');
+$caller->query_safe('ROLLBACK');
+# A limit that struck must not strike the statement after it.
+is($caller->query_safe('SELECT count(*) FROM generate_series(1, 1000000), pg_sleep(0.3)'), '1000000', '... and leaves no cancel behind');
+$caller->query_safe('RESET statement_timeout');
+
+# Terminated: the session is gone, the others do not notice.
+my $doomed = $node->background_psql('postgres', on_error_stop => 0);
+my $doomed_pid = $doomed->query_safe('SELECT pg_backend_pid()');
+$doomed->{stdin} .= $calls{'a promotion'} . ";\n";
+$doomed->{run}->pump_nb;
+$node->poll_query_until('postgres', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $doomed_pid") or die;
+is($node->safe_psql('postgres', "SELECT pg_terminate_backend($doomed_pid, 10000)"), 't', 'a promotion is terminated while it waits');
+drop_session($doomed);
+$holder->query_safe('ROLLBACK');
+is(state($node), $before, '... nothing changed');
+like($caller->query_safe($calls{'a hold'}), qr/^canary_1\|f/, '... and others go on');
+
+# Work that takes processor time, not locks.
+$node->safe_psql('postgres', "CREATE TABLE batch AS SELECT jsonb_agg(jsonb_build_object('kind', 'write_ack', 'cohort', 'v10', "
+	  . "'subject', gen_random_uuid())) AS events FROM generate_series(1, 60000)");
+$node->safe_psql('postgres', "INSERT INTO chat_v11.event (kind, cohort, subject) SELECT 'write_ack', 'v10', gen_random_uuid() FROM generate_series(1, 100000)");
+my $events = $node->safe_psql('postgres', 'SELECT count(*) FROM chat_v11.event');
+my %slow = (
+	'record_batch' => 'SELECT chat_v11.record_batch(events) FROM batch',
+	'metrics' => "SELECT count(*) FROM chat_v11.metrics(now() - interval '1 h', now())",
+	'explain_gates' => $calls{'explain_gates'},
+	'a promotion' => $calls{'a promotion'});
+$before = state($node);
+foreach my $call (sort keys %slow)
+{
+	$started = time;
+	my ($rc, $out, $err) = $node->psql('postgres', "SET statement_timeout = '20ms';\n$slow{$call};\n");
+	like($err, qr/canceling statement due to statement timeout/, "$call over many events, stopped by statement_timeout");
+	cmp_ok(time - $started, '<', 3, '... soon');
+	is(state($node) . ', ' . $node->safe_psql('postgres', 'SELECT count(*) FROM chat_v11.event') . ' events', "$before, $events events", '... nothing changed');
+}
+is(verdict($node), 'sound', 'log');
+unlike(server_log($node), qr/PANIC|TRAP|signal \d+|segfault|terminated by signal/, 'nothing alarming in the server log');
+
+$_->quit foreach $holder, $caller;
+$node->stop;
+done_testing();
