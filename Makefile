@@ -1,6 +1,14 @@
 # chat_v11: PGXS build.  `make check` and `make demo` do everything, also installing what is missing on Debian.
 PG_CONFIG ?= pg_config
 
+# PGXS has a `check` of its own, which only says that there is none; so this goal is met without PGXS.
+ifeq ($(MAKECMDGOALS),check)
+.PHONY: check
+# Everything that is quick, also what is missing on the machine.
+check:
+	@test/check.sh
+else
+
 EXTENSION  = chat_v11
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" chat_v11.control)
 MODULE_big = chat_v11
@@ -42,7 +50,7 @@ UNIT_FLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -g -O1 -fsanitize=address
 	-DBOOST_TEST_DYN_LINK -Isrc -Itest/unit
 UNIT_OBJS  = $(patsubst %.cpp,build/unit/%.o,$(wildcard test/unit/*.cpp src/core/*.cpp))
 
-.PHONY: deps unit regress isolation tap traffic-check format-check docs-check matrix check demo
+.PHONY: deps unit regress isolation tap traffic-check format-check docs-check bench matrix demo
 deps:
 	@test/deps.sh
 
@@ -79,15 +87,16 @@ docs-check:
 format-check:
 	test/format.sh
 
+bench:
+	test/bench/plain.sh
+
 # Servers 17 and 18, each in a Debian of its own.  By hand: it needs root and some minutes.
 matrix:
 	test/matrix.sh
-
-# Everything that is quick, also what is missing on the machine.
-check:
-	@test/check.sh
 
 # A whole rollout on generated traffic.
 demo:
 	@test/deps.sh
 	@test/demo.sh
+
+endif

@@ -54,7 +54,7 @@ CREATE TABLE chat_v11.stage_policy (
 	min_duration interval NOT NULL CHECK (min_duration >= '0' AND min_duration <= '1 year'),
 	max_duration interval CHECK (max_duration >= min_duration AND max_duration <= '10 years'),
 	min_samples bigint NOT NULL CHECK (min_samples >= 0),
-	quiet_period interval NOT NULL CHECK (quiet_period >= '0' AND quiet_period <= '7 days'),
+	quiet_period interval NOT NULL CHECK (quiet_period >= '0' AND quiet_period <= '1 day'),
 	history_id bigint REFERENCES chat_v11.rollout_history (id),
 	CHECK ((stage, percent) IN (('canary_1', 1), ('canary_10', 10), ('canary_50', 50), ('full', 100)))
 );

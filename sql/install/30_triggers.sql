@@ -88,8 +88,12 @@ CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR TRUNCATE ON chat_v11.event
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
 CREATE TRIGGER "20_keep_young" BEFORE DELETE ON chat_v11.event
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.refuse_young_delete();
+ALTER TABLE chat_v11.event ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+ALTER TABLE chat_v11.event ENABLE ALWAYS TRIGGER "20_keep_young";
 
 CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR TRUNCATE ON chat_v11.gate_log
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
 CREATE TRIGGER "20_keep_young" BEFORE DELETE ON chat_v11.gate_log
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.refuse_young_delete();
+ALTER TABLE chat_v11.gate_log ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+ALTER TABLE chat_v11.gate_log ENABLE ALWAYS TRIGGER "20_keep_young";

@@ -120,6 +120,8 @@ validate_check(const Check &check) {
 		throw invalid_argument(subject + " is a fraction from 0 to 1", "5 % is 0.05.");
 	if (check.name == "cohort_share" && check.limit && *check.limit < 1)
 		throw invalid_argument(subject + " is a factor of 1 or more");
+	if (check.name == "killed" && check.limit && *check.limit > max_wait_seconds)
+		throw invalid_argument(subject + " is in seconds, a year at most", "1800 is half an hour.");
 	if (check.min_samples < 0)
 		throw invalid_argument("minimum samples of check " + check.name + " must be 0 or more");
 	if (check.judge != Judge::limit && check.enabled)

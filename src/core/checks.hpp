@@ -44,6 +44,8 @@ struct Check {
 // The checks as installed, most severe first.
 const std::vector<Check> &default_checks();
 
+inline constexpr double max_wait_seconds = 365 * 86400.0;
+
 // Throws ERR_INVALID_ARGUMENT where the row cannot be used: a limit that is not finite or negative, a rate's limit
 // above 1, a comparison that this version does not have switched on.
 void validate_check(const Check &check);

@@ -12,6 +12,9 @@ CheckResult check_metric(const GateInput &input, const Check &check);
 // Whether a limit check failed with its window ending `minutes_ago`.  Telemetry must be there.
 bool failed_at(const GateInput &input, const Check &check, std::int64_t minutes_ago);
 
+// Age of the newest event: the canary's while it is live, else anybody's.  Telemetry must be there.
+std::optional<Duration> telemetry_age(const GateInput &input);
+
 struct PastFailure {
 	std::int64_t minutes_ago;
 	const Check *check;

@@ -111,6 +111,9 @@ override_policy(StagePolicy &policy, const Json &value, const std::string &path)
 		else
 			bad_override(path + "." + key, "is not min_duration_s, quiet_period_s or min_samples");
 	}
+	// what_if() asks about the gates: a stage that may last longer than it should is no matter here
+	policy.max_duration.reset();
+	validate_policy(policy);
 }
 
 void

@@ -84,6 +84,7 @@ evaluate(const GateInput &input) {
 					 [](const CheckResult &a, const CheckResult &b) { return a.check.gate < b.check.gate; });
 
 	answer.p0_ok = answer.p1_ok = answer.rollout_ok = true;
+	bool blocked = false;
 	bool only_time = true;
 	std::optional<Time> opens;
 	for (auto &result : answer.checks) {
@@ -93,6 +94,7 @@ evaluate(const GateInput &input) {
 		result.blocks = failed || result.check.gate == Gate::rollout || !silence_is_natural(input.state);
 		if (!result.blocks)
 			continue;
+		blocked = true;
 		if (result.check.gate == Gate::p0)
 			answer.p0_ok = answer.p0_ok && !failed;
 		else if (result.check.gate == Gate::p1)
@@ -111,7 +113,7 @@ evaluate(const GateInput &input) {
 
 	if (!answer.p0_ok)
 		answer.decision = Decision::rollback;
-	else if (!answer.p1_ok || !answer.rollout_ok)
+	else if (blocked) // also by what is unknown while `evidence` is switched off
 		answer.decision = Decision::hold;
 	else
 		answer.decision = Decision::proceed;
@@ -127,11 +129,7 @@ evaluate(const GateInput &input) {
 	}
 	answer.mature_writes = answer.figures.front().denominator;
 	if (input.telemetry)
-		for (const auto &seen : input.telemetry->last_seen)
-			if (seen) {
-				const auto age = std::max(input.now - *seen, Duration::zero());
-				answer.data_age = std::min(answer.data_age.value_or(age), age);
-			}
+		answer.data_age = telemetry_age(input);
 	answer.reasons = collect_reasons(answer);
 	return answer;
 }

@@ -26,6 +26,7 @@ struct Telemetry {
 	std::int64_t mature_since_entry = 0; // v11 writes first acknowledged since State::entered_at, now mature
 	std::array<std::int64_t, cohort_count> acks_since_entry{};
 	std::array<std::optional<Time>, kind_count> last_seen; // newest event by kind, in either cohort
+	std::array<std::optional<Time>, cohort_count> newest;  // newest event by cohort, of those that the slices hold
 };
 
 struct GateInput {
@@ -63,7 +64,7 @@ struct GateAnswer {
 	std::vector<CheckResult> checks;
 	std::vector<Figure> figures;      // of cohort v11, in the order of metric_rules()
 	std::int64_t mature_writes = 0;   // in the P0 window: what ack_without_receipt_10s_rate rests on
-	std::optional<Duration> data_age; // of the newest event at all
+	std::optional<Duration> data_age; // of the newest event: the canary's while it is live, else anybody's
 	Time window_start{};              // of the longest metric window
 	Time evaluated_at{};
 	bool mock_clock = false;

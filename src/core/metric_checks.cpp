@@ -72,26 +72,17 @@ age_of(const GateInput &input, Kind kind) {
 	return seen ? std::optional(std::max(input.now - *seen, Duration::zero())) : std::nullopt;
 }
 
-std::optional<Duration>
-newest_age(const GateInput &input) {
-	std::optional<Duration> newest;
-	for (size_t kind = 0; kind < kind_count; ++kind)
-		if (const auto age = age_of(input, static_cast<Kind>(kind)); age && (!newest || *age < *newest))
-			newest = age;
-	return newest;
-}
-
 // Why a check that does not fail still is not known to be good; nothing where it is.
 std::optional<std::string>
 doubt(const GateInput &input, const Check &check, const MetricRule &rule, const Figure &figure) {
 	const auto stale = [&](std::optional<Duration> age) { return !age || *age > input.settings.max_data_age; };
 	const auto stale_text = [&](std::optional<Duration> age) {
-		return (age ? "the newest is " + format_duration(*age) + " old" : std::string("none was ever seen")) +
-			   ", at most " + format_duration(input.settings.max_data_age) + " counts";
+		return (age ? "the newest is " + format_duration(*age) + " old" : std::string("none was seen")) + ", at most " +
+			   format_duration(input.settings.max_data_age) + " counts";
 	};
 	const auto kind = std::string(name(rule.fresh_kind));
 	if (check.zero_ok) {
-		if (const auto age = newest_age(input); stale(age))
+		if (const auto age = telemetry_age(input); stale(age))
 			return "telemetry is stale: " + stale_text(age);
 		if (!is_wired(input, rule.fresh_kind))
 			return "no " + kind + " event was seen within 7 days, so it may not be reported at all";
@@ -107,6 +98,9 @@ doubt(const GateInput &input, const Check &check, const MetricRule &rule, const 
 			   std::to_string(std::max<std::int64_t>(check.min_samples, 1));
 	if (const auto age = age_of(input, rule.fresh_kind); stale(age))
 		return kind + " telemetry is stale: " + stale_text(age);
+	// The kind may still come from the control while the canary has fallen silent.
+	if (const auto age = telemetry_age(input); stale(age))
+		return "the canary's telemetry is stale: " + stale_text(age);
 	return std::nullopt;
 }
 
@@ -148,6 +142,16 @@ failed_at(const GateInput &input, const Check &check, std::int64_t minutes_ago) 
 		return false;
 	const auto totals = window_of(input, *rule, Cohort::v11, minutes_ago);
 	return breaks_limit(check, totals, rule->of(totals, {}));
+}
+
+std::optional<Duration>
+telemetry_age(const GateInput &input) {
+	std::optional<Time> newest = input.telemetry->newest[static_cast<size_t>(Cohort::v11)];
+	if (!input.state.live())
+		for (const auto &seen : input.telemetry->last_seen)
+			if (seen)
+				newest = std::max(newest.value_or(*seen), *seen);
+	return newest ? std::optional(std::max(input.now - *newest, Duration::zero())) : std::nullopt;
 }
 
 std::optional<PastFailure>

@@ -38,8 +38,8 @@ validate_policy(const StagePolicy &policy) {
 		throw invalid_argument("max_duration" + subject + " must be min_duration to 10 years");
 	if (policy.min_samples < 0)
 		throw invalid_argument("min_samples" + subject + " must be 0 or more");
-	if (!within(policy.quiet_period, std::chrono::days(7)))
-		throw invalid_argument("quiet_period" + subject + " must be 0 to 7 days");
+	if (!within(policy.quiet_period, std::chrono::days(1)))
+		throw invalid_argument("quiet_period" + subject + " must be 0 to 1 day");
 }
 
 const std::vector<SettingRule> &

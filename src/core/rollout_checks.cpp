@@ -1,5 +1,7 @@
 #include "core/gate_checks.hpp"
 
+#include <algorithm>
+
 namespace chat_v11 {
 
 namespace {
@@ -107,8 +109,8 @@ judge_share(const GateInput &input, CheckResult &result) {
 // While killed: half an hour of calm, in which nothing that would kill again was seen.
 Judged
 judge_killed(const GateInput &input, CheckResult &result) {
-	const auto wait =
-		std::chrono::duration_cast<Duration>(std::chrono::duration<double>(result.check.limit.value_or(1800)));
+	const auto seconds = std::min(result.check.limit.value_or(1800), max_wait_seconds);
+	const auto wait = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 	const auto since = input.now - *input.state.entered_at;
 	result.figure.value = std::chrono::duration<double>(since).count();
 	// Silence is natural now, but what cannot be read is no silence.

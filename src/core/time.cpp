@@ -68,15 +68,17 @@ parse_iso(std::string_view text) {
 
 std::string
 format_duration(Duration span) {
-	if (span < Duration::zero())
-		return "-" + format_duration(-span);
 	struct Unit {
-		std::int64_t micros;
+		std::uint64_t micros;
 		const char *name;
 	};
 	static constexpr Unit units[] = {{86'400'000'000, "d"}, {3'600'000'000, "h"}, {60'000'000, "min"},
 									 {1'000'000, "s"},      {1'000, "ms"},        {1, "us"}};
-	auto left = span.count();
+	// Unsigned, because the most negative span has no positive twin.
+	auto left = static_cast<std::uint64_t>(span.count());
+	const bool negative = span < Duration::zero();
+	if (negative)
+		left = 0 - left;
 	std::string text;
 	int shown = 0;
 	for (const auto &unit : units) {
@@ -88,7 +90,7 @@ format_duration(Duration span) {
 		if (++shown == 2)
 			break;
 	}
-	return shown ? text : "0 s";
+	return shown ? (negative ? "-" : "") + text : "0 s";
 }
 
 } // namespace chat_v11

@@ -56,7 +56,13 @@ evaluation_after(const State &state) {
 	}
 	evaluation.input.state = state;
 	evaluation.input.now = std::max(evaluation.input.now, *state.entered_at);
-	evaluation.answer = evaluate(evaluation.input);
+	// The change is made; an answer that cannot be worked out must not undo it.
+	try {
+		evaluation.answer = evaluate(evaluation.input);
+	} catch (const std::exception &) {
+		evaluation.answer = GateAnswer{};
+		evaluation.input.policies = default_policy();
+	}
 	return evaluation;
 }
 

@@ -3,6 +3,8 @@
 #include "core/refusal.hpp"
 #include "pg/settings.hpp"
 
+#include <algorithm>
+
 namespace chat_v11::pg {
 
 namespace {
@@ -46,6 +48,18 @@ to_utf8(std::string_view server_text) {
 	return converted;
 }
 
+namespace {
+
+std::string
+ascii_only(std::string text) {
+	for (auto &c : text)
+		if (IS_HIGHBIT_SET(c))
+			c = '?';
+	return text;
+}
+
+} // namespace
+
 std::string
 to_utf8_lenient(std::string_view server_text) {
 	try {
@@ -53,21 +67,32 @@ to_utf8_lenient(std::string_view server_text) {
 	} catch (const Refusal &) {
 	} catch (const Error &) {
 	}
-	std::string ascii(server_text);
-	for (auto &c : ascii)
-		if (IS_HIGHBIT_SET(c))
-			c = '?';
-	return ascii;
+	return ascii_only(std::string(server_text));
 }
 
 std::string
-from_utf8(const std::string &utf8) {
+from_utf8(std::string utf8) {
+	// No text of the server has a NUL, and JSON may bring one.
+	std::replace(utf8.begin(), utf8.end(), '\0', '?');
 	const int encoding = GetDatabaseEncoding();
 	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
 		return utf8;
-	const char *converted = call(
-		[&] { return pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8); });
-	return converted;
+	try {
+		const char *converted = call([&] {
+			return pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8);
+		});
+		return converted;
+	} catch (const Error &e) {
+		// Only what the encoding cannot hold; the conversion took no resource that an abort would have to give back.
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION))
+			throw;
+		return ascii_only(std::move(utf8));
+	}
+}
+
+std::string
+as_stored(const std::string &utf8) {
+	return to_utf8_lenient(from_utf8(utf8));
 }
 
 std::optional<std::string>

@@ -29,12 +29,15 @@ time_to_pg(Time at) {
 // The rule clock: chat_v11.mock_now where set, else the time of day.
 Time now();
 
-// Conversions that can fail raise ERR_INVALID_ARGUMENT: bytes that are no text in the server's encoding.
+// Raises ERR_INVALID_ARGUMENT for bytes that are no text in the server's encoding.
 std::string to_utf8(std::string_view server_text);
-std::string from_utf8(const std::string &utf8);
-
 // Never fails: what is no text becomes '?'.
 std::string to_utf8_lenient(std::string_view server_text);
+
+// What the server's encoding cannot hold becomes '?': an annotation must not refuse the change that it annotates.
+std::string from_utf8(std::string utf8);
+// How a text will read once it was stored; what is hashed must be that.
+std::string as_stored(const std::string &utf8);
 
 // Arguments of a function, by position.
 std::optional<std::string> text_arg(FunctionCallInfo fcinfo, int n);

@@ -5,6 +5,8 @@
 #include "pg/settings.hpp"
 #include "pg/telemetry.hpp"
 
+#include <algorithm>
+#include <climits>
 #include <csignal>
 
 namespace chat_v11::pg {
@@ -84,8 +86,18 @@ evaluate_gates(const State &state, std::optional<Time> as_of, const std::string 
 	return evaluation;
 }
 
+// No more than half of what the caller's own statement_timeout leaves: what is optional must not use it up.
+int
+within_statement(int milliseconds) {
+	if (!call([] { return get_timeout_active(STATEMENT_TIMEOUT); }))
+		return milliseconds;
+	const auto left = call([] { return get_timeout_finish_time(STATEMENT_TIMEOUT); }) - GetCurrentTimestamp();
+	return std::max(1, std::min(milliseconds, static_cast<int>(std::min<TimestampTz>(left / 2000, INT_MAX))));
+}
+
 std::string
-attempt_within(int milliseconds, const std::function<void()> &f) {
+attempt_within(int limit, const std::function<void()> &f) {
+	const int milliseconds = within_statement(limit);
 	try {
 		const TimeBudget budget(milliseconds);
 		in_subtransaction(f);

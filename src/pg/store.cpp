@@ -1,5 +1,7 @@
 #include "pg/store.hpp"
 
+#include "pg/log_lines.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -342,18 +344,20 @@ session_role() {
 
 std::string
 default_approver() {
-	// What a gateway in front of the database says of its caller.  It only annotates.
+	// What a gateway in front of the database says of its caller.  It only annotates, so it may not fail.
+	std::string claimed;
 	const char *claims = call([] { return GetConfigOption("request.jwt.claims", true, false); });
+	const char *sub = call([] { return GetConfigOption("request.jwt.claim.sub", true, false); });
 	if (claims && *claims) {
 		const auto json = nlohmann::json::parse(to_utf8_lenient(claims), nullptr, false);
-		if (json.is_object() && json.contains("sub") && json["sub"].is_string() &&
-			!json["sub"].get<std::string>().empty())
-			return truncate_utf8(json["sub"].get<std::string>(), max_name_bytes);
+		if (json.is_object() && json.contains("sub") && json["sub"].is_string())
+			claimed = json["sub"].get<std::string>();
 	}
-	const char *sub = call([] { return GetConfigOption("request.jwt.claim.sub", true, false); });
-	if (sub && *sub)
-		return truncate_utf8(to_utf8_lenient(sub), max_name_bytes);
-	return session_role();
+	if (claimed.empty() && sub)
+		claimed = to_utf8_lenient(sub);
+	if (claimed.empty())
+		return session_role();
+	return as_stored(one_line(truncate_utf8(claimed, max_name_bytes)));
 }
 
 bool

@@ -12,7 +12,8 @@ constexpr const char *count_sql =
 	"SELECT e.cohort::text, e.kind::text, floor(extract(epoch FROM $2 - e.at)::float8 / $3)::bigint, count(*), "
 	"count(*) FILTER (WHERE e.kind = 'send_stall' AND e.actor IS NULL), "
 	// a few actors are enough to tell whether there are three
-	"((array_agg(DISTINCT e.actor) FILTER (WHERE e.kind = 'send_stall' AND e.actor IS NOT NULL))[1:3])::text "
+	"((array_agg(DISTINCT e.actor) FILTER (WHERE e.kind = 'send_stall' AND e.actor IS NOT NULL))[1:3])::text, "
+	"max(e.at) "
 	"FROM chat_v11.event e WHERE e.kind = ANY ($4::text[]::chat_v11.event_kind[]) AND e.at > $1 AND e.at <= $2 GROUP "
 	"BY 1, 2, 3";
 
@@ -83,7 +84,8 @@ slice_seconds() {
 
 // Sums by minute back from `to`; one slice for all where `whole` is set.
 void
-read_slices(Spi &spi, Slices &slices, Time from, Time to, Duration delay, double slow_above, bool whole) {
+read_slices(Spi &spi, Slices &slices, std::array<std::optional<Time>, cohort_count> &newest, Time from, Time to,
+			Duration delay, double slow_above, bool whole) {
 	const double seconds = whole ? std::numeric_limits<float>::max() : slice_seconds();
 	const auto slice_at = [&](const Rows &rows, std::int64_t row, int column) -> Totals & {
 		auto &list = slices[cohort_at(rows, row)];
@@ -97,6 +99,8 @@ read_slices(Spi &spi, Slices &slices, Time from, Time to, Duration delay, double
 		auto &totals = slice_at(counts, i, 3);
 		const auto kind = parse_kind(*counts.text(i, 2));
 		totals.of(kind) += *counts.bigint(i, 4);
+		auto &latest = newest[cohort_at(counts, i)];
+		latest = std::max(latest.value_or(*counts.time(i, 7)), *counts.time(i, 7));
 		if (kind == Kind::send_stall) {
 			totals.anonymous_stalls += *counts.bigint(i, 5);
 			totals.stall_actors.merge(split_array(counts.text(i, 6)));
@@ -140,8 +144,8 @@ read_telemetry(Spi &spi, const GateInput &input) {
 	const auto minutes = telemetry_minutes(input);
 	for (auto &list : telemetry.slices)
 		list.resize(static_cast<size_t>(minutes));
-	read_slices(spi, telemetry.slices, input.now - std::chrono::minutes(minutes), input.now, delay, slow_limit(input),
-				false);
+	read_slices(spi, telemetry.slices, telemetry.newest, input.now - std::chrono::minutes(minutes), input.now, delay,
+				slow_limit(input), false);
 	telemetry.percentiles = read_percentiles(spi, input.now - input.settings.metric_window, input.now, delay);
 
 	if (input.state.live()) {
@@ -165,7 +169,8 @@ read_span(Spi &spi, Time from, Time to, const Settings &settings) {
 	Slices slices;
 	for (auto &list : slices)
 		list.resize(1);
-	read_slices(spi, slices, from, to, delay, std::numeric_limits<double>::infinity(), true);
+	std::array<std::optional<Time>, cohort_count> ignored;
+	read_slices(spi, slices, ignored, from, to, delay, std::numeric_limits<double>::infinity(), true);
 	for (size_t cohort = 0; cohort < cohort_count; ++cohort)
 		span.totals[cohort] = std::move(slices[cohort].front());
 	const auto orphans = spi.query(orphan_sql, Params() << from << to);
