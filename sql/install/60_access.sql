@@ -15,3 +15,10 @@ REVOKE ALL ON TYPE chat_v11.event_kind, chat_v11.cohort, chat_v11.rollout_state_
 REVOKE ALL ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint),
 	public.chat_get_v11_rollout_state(), public.chat_get_v11_release_gates(),
 	public.chat_get_v11_rollout_history(integer) FROM PUBLIC;
+
+-- ALTER DEFAULT PRIVILEGES may have handed any of it to roles by name.
+CREATE FUNCTION chat_v11.revoke_everything() RETURNS void
+	AS 'MODULE_PATHNAME', 'chat_v11_revoke_everything' LANGUAGE C VOLATILE
+	SET search_path = pg_catalog, chat_v11, pg_temp;
+REVOKE ALL ON FUNCTION chat_v11.revoke_everything() FROM PUBLIC;
+SELECT chat_v11.revoke_everything();

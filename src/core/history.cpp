@@ -99,6 +99,7 @@ ChainWalker::feed(const HistoryRow &row, const Digest &computed) {
 	state_.stage = *to;
 	state_.kill_switch = row.to_kill_switch;
 	state_.version = row.version;
+	state_.history_id = row.id;
 	if (*transition != Transition::rekill)
 		state_.entered_at = row.changed_at;
 	if (!row.to_kill_switch && !state_.started_at)
@@ -137,6 +138,8 @@ ChainWalker::compare(const State &present) const {
 		return differs("updated_at or updated_by");
 	if (present.note != state_.note)
 		return differs("note");
+	if (present.history_id != state_.history_id)
+		return differs("history_id");
 	if (present.overridden != state_.overridden)
 		return differs("overridden");
 	return std::nullopt;

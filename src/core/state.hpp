@@ -21,7 +21,8 @@ struct State {
 	std::optional<Time> updated_at;
 	std::string updated_by;
 	std::optional<std::string> note;
-	bool overridden = false; // the present stage was reached by break-glass
+	bool overridden = false;     // the present stage was reached by break-glass
+	std::int64_t history_id = 0; // the log's row that made this state
 
 	bool
 	live() const {

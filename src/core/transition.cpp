@@ -162,22 +162,46 @@ require_preconditions(const std::vector<std::string> &unmet, Preflight preflight
 					  "checked', true); or select chat_v11.set_setting('preflight', 'warn');");
 }
 
+// Characters that are not blank.
 size_t
 characters(std::string_view text) {
-	return static_cast<size_t>(
-		std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+	return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+		return (static_cast<unsigned char>(c) & 0xC0) != 0x80 && static_cast<unsigned char>(c) > 0x20;
+	}));
+}
+
+// Names are the same person's whatever their case and the blanks around them.
+std::string
+plain_name(std::string_view text) {
+	std::string plain;
+	for (const char c : text)
+		if (static_cast<unsigned char>(c) > 0x20)
+			plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+	return plain;
 }
 
 void
-require_break_glass(const Request &request, const GateAnswer &gates) {
+require_two_people(const Request &request) {
 	if (!request.note || characters(*request.note) < min_forced_note)
 		throw invalid_argument("break-glass needs a note of " + std::to_string(min_forced_note) + " characters or more",
 							   {}, "Say what is known, and why it cannot wait.");
-	if (!request.approved_by || request.approved_by->empty())
+	const auto approver = plain_name(request.approved_by.value_or(""));
+	if (approver.empty())
 		throw invalid_argument("break-glass needs an approver", {}, "Give p_approved_by: somebody other than you.");
-	if (*request.approved_by == request.caller)
-		throw forbidden("break-glass needs an approver who is not the caller", "Both are " + request.caller + ".",
-						"Have somebody else approve, and give their name as p_approved_by.");
+	auto names = request.also_caller;
+	names.push_back(request.caller);
+	for (const auto &each : names)
+		if (plain_name(each) == approver)
+			throw forbidden("break-glass needs an approver who is not the caller", "Both are " + each + ".",
+							"Have somebody else approve, and give their name as p_approved_by.");
+}
+
+void
+require_no_breach(const GateAnswer &gates) {
+	if (!gates.telemetry_error.empty())
+		throw gate_closed("break-glass cannot tell whether there is a P0 breach",
+						  "Telemetry cannot be read: " + gates.telemetry_error + ".",
+						  "Mend the telemetry; a kill still works.");
 	if (gates.p0_breach) {
 		std::vector<const CheckResult *> blockers;
 		for (const auto *result : promote_blockers(gates))
@@ -278,8 +302,12 @@ decide(const State &state, const Request &request, const Classified &classified,
 								   "public.chat_get_v11_rollout_state();");
 		require_sane(request);
 		const bool gated = rule.needs != Needs::nothing;
+		if (request.forced)
+			require_two_people(request);
 		if (request.forced && gated) {
-			require_break_glass(request, *gates);
+			// A first start has nothing that could have been broken.
+			if (rule.needs != Needs::preconditions || gates->p0_breach)
+				require_no_breach(*gates);
 			overridden = true;
 		} else {
 			switch (rule.needs) {

@@ -26,8 +26,9 @@ struct Request {
 	std::optional<std::string> note;
 	std::optional<std::string> approved_by;
 	std::optional<std::int64_t> expected_version;
-	bool forced = false; // break-glass
-	std::string caller;  // the authenticated role
+	bool forced = false;                  // break-glass
+	std::string caller;                   // the authenticated role
+	std::vector<std::string> also_caller; // other names that the caller goes by: the role set, a gateway's claim
 };
 
 struct Classified {
@@ -66,7 +67,7 @@ std::vector<const CheckResult *> resume_blockers(const GateAnswer &gates);
 
 inline constexpr size_t max_note_bytes = 4096;
 inline constexpr size_t max_name_bytes = 256; // of an approver
-inline constexpr size_t min_forced_note = 20; // characters
+inline constexpr size_t min_forced_note = 20; // characters that are not blank
 
 // Cuts a text to at most so many bytes, at a character's boundary; what a kill does to a note that is too long.
 std::string truncate_utf8(std::string text, size_t bytes);

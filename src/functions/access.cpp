@@ -112,6 +112,33 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 
 } // namespace
 
+// At the end of the install script: default privileges may have given the new objects to anybody.
+CHAT_V11_ENTRY(chat_v11_revoke_everything) {
+	pg::with_spi([](pg::Spi &spi) {
+		std::vector<std::string> statements;
+		const auto rows = spi.query(R"sql(
+			SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE', o.what,
+				CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+			FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid,
+			LATERAL (
+				SELECT 'FUNCTION ' || p.oid::regprocedure, p.proacl, p.proowner FROM pg_proc p
+				WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+				UNION ALL SELECT 'TABLE ' || c.oid::regclass, c.relacl, c.relowner FROM pg_class c
+				WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind IN ('r', 'v', 'p', 'm')
+				UNION ALL SELECT 'TYPE ' || t.oid::regtype, t.typacl, t.typowner FROM pg_type t
+				WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid
+				UNION ALL SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspacl, n.nspowner FROM pg_namespace n
+				WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
+			) o(what, acl, owner), aclexplode(o.acl) a
+			WHERE e.extname = 'chat_v11' AND d.deptype = 'e' AND a.grantee <> o.owner)sql");
+		for (std::int64_t i = 0; i < rows.size(); ++i)
+			statements.push_back(*rows.text(i, 1));
+		for (const auto &statement : statements)
+			spi.execute(statement.c_str());
+	});
+	PG_RETURN_VOID();
+}
+
 CHAT_V11_ENTRY(chat_v11_grant_access) {
 	return change_access(fcinfo, false);
 }

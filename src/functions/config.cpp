@@ -69,9 +69,15 @@ span_value(pg::Spi &spi, const pg::TriggerCall &trigger, const char *column) {
 	const auto value = trigger.value(trigger.new_row(), column);
 	if (!value)
 		return std::nullopt;
-	const auto rows =
-		spi.query("SELECT (extract(epoch FROM $1) * 1000000)::bigint", pg::Params().add(INTERVALOID, *value));
-	return Duration(*rows.bigint(0, 1));
+	try {
+		const auto rows =
+			spi.query("SELECT (extract(epoch FROM $1) * 1000000)::bigint", pg::Params().add(INTERVALOID, *value));
+		return Duration(*rows.bigint(0, 1));
+	} catch (const pg::Error &e) {
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION))
+			throw;
+		throw invalid_argument(std::string(column) + " is out of range", pg::to_utf8_lenient(e.what()));
+	}
 }
 
 Duration

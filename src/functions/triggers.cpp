@@ -64,6 +64,7 @@ is_restored_row(pg::Spi &spi, const pg::TriggerCall &trigger, pg::Change &change
 	state.updated_by = trigger.text(row, "updated_by").value_or("");
 	state.note = trigger.text(row, "note");
 	state.overridden = trigger.boolean(row, "overridden").value_or(false);
+	state.history_id = *history_id;
 	if (!broken)
 		broken = walker.compare(state);
 	if (broken) {
@@ -201,9 +202,15 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 		refuse_managed_columns(trigger);
 
 	pg::Change change;
+	std::optional<State> conflict;
 	pg::with_spi([&](pg::Spi &spi) {
 		pg::with_latest_snapshot([&] {
 			const auto stored = pg::load_state(spi);
+			if (trigger.is_insert() && stored.state.exists && request.kill_switch.value_or(false)) {
+				// An upsert that kills: let it meet the row that there is, and be decided as an update.
+				conflict = stored.state;
+				return;
+			}
 			if (trigger.is_insert() && stored.state.exists)
 				throw invalid_transition("there is a state row already: " + describe(stored.state),
 										 "There is one row at most.",
@@ -214,6 +221,8 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 			change.history_id = pg::next_history_id(spi);
 		});
 	});
+	if (conflict)
+		return PointerGetDatum(decided_row(trigger, *conflict, conflict->history_id));
 	const auto row = decided_row(trigger, change.accepted.state, change.history_id);
 	pg::last_change() = std::move(change);
 	return PointerGetDatum(row);
@@ -238,6 +247,9 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 	}
 	auto logged = history_of(*change);
 	pg::with_spi([&](pg::Spi &spi) { pg::append_history(spi, logged); });
+	if (logged.id != change->history_id)
+		throw append_only("state and policy cannot be changed in one statement",
+						  "The decision log moved on between the decision and its entry.", "Use two statements.");
 	// The gate log repeats for charts what the decision log has; it must not be what refuses a kill.
 	const auto failure = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] {
 		pg::with_spi([&](pg::Spi &spi) { append_gate_log(spi, *change, logged); });

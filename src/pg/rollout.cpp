@@ -15,13 +15,14 @@ namespace {
 
 OpenRequest *open_request = nullptr;
 
-// A transaction that is cancelled, out of memory or in conflict is no unreadable telemetry.
+// A table that is gone, locked away by a missing right, damaged or on a failing disk is unreadable telemetry.  Anything
+// else (a cancel, memory or stack that ran out, a conflict) says nothing of the telemetry and goes on as it came.
 bool
-must_pass_on(int sqlstate) {
+is_unreadable(int sqlstate) {
 	const int category = ERRCODE_TO_CATEGORY(sqlstate);
-	return category == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED) ||
-		   category == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) || sqlstate == ERRCODE_OUT_OF_MEMORY ||
-		   sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION) ||
+		   category == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR) ||
+		   category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR);
 }
 
 void
@@ -29,7 +30,7 @@ add_telemetry(GateInput &input) {
 	try {
 		in_subtransaction([&] { with_spi([&](Spi &spi) { input.telemetry = read_telemetry(spi, input); }); });
 	} catch (const Error &e) {
-		if (must_pass_on(e.sqlstate()))
+		if (!is_unreadable(e.sqlstate()))
 			throw;
 		input.telemetry.reset();
 		input.telemetry_error = to_utf8_lenient(e.what());

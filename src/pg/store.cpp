@@ -25,7 +25,8 @@ tell_who_holds(Oid relation) {
 		const auto rows = with_latest_snapshot([&] {
 			return spi.query("SELECT l.pid::text, a.usename::text, a.application_name, a.state, "
 							 "(clock_timestamp() - a.xact_start)::text, "
-							 "(SELECT string_agg(quote_literal(p.gid), ', ') FROM pg_catalog.pg_prepared_xacts p "
+							 "left(a.query, 100), (SELECT string_agg(quote_literal(p.gid), ', ') FROM "
+							 "pg_catalog.pg_prepared_xacts p "
 							 "WHERE p.database = pg_catalog.current_database()) "
 							 "FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
 							 "WHERE l.locktype = 'object' AND l.granted AND l.classid = 1259 AND l.objid = $1 "
@@ -39,9 +40,10 @@ tell_who_holds(Oid relation) {
 		const auto pid = rows.text(0, 1);
 		const auto holder = pid ? "Process " + *pid + ", role " + rows.text(0, 2).value_or("?") + ", application \"" +
 									  rows.text(0, 3).value_or("") + "\", " + rows.text(0, 4).value_or("?") +
-									  ", transaction open for " + rows.text(0, 5).value_or("?") + "."
-								: "A prepared transaction: " + rows.text(0, 6).value_or("?") + ".";
-		const auto hint = pid ? "If it hangs: select pg_terminate_backend(" + *pid + ");"
+									  ", transaction open for " + rows.text(0, 5).value_or("?") +
+									  ", last statement: " + one_line(rows.text(0, 6).value_or("?")) + "."
+								: "A prepared transaction: " + rows.text(0, 7).value_or("?") + ".";
+		const auto hint = pid ? "If it hangs, and is no kill: select pg_terminate_backend(" + *pid + ");"
 							  : std::string("COMMIT PREPARED or ROLLBACK PREPARED it.");
 		const auto detail = from_utf8(holder);
 		call([&] {
@@ -188,7 +190,7 @@ StoredState
 load_state(Spi &spi) {
 	StoredState stored;
 	const auto rows = spi.query("SELECT s.stage, s.kill_switch, s.version, s.started_at, s.entered_at, s.updated_at, "
-								"s.updated_by, s.note, s.overridden FROM chat_v11.rollout_state s");
+								"s.updated_by, s.note, s.overridden, s.history_id FROM chat_v11.rollout_state s");
 	if (!rows.empty()) {
 		auto &state = stored.state;
 		state.exists = true;
@@ -201,6 +203,7 @@ load_state(Spi &spi) {
 		state.updated_by = *rows.text(0, 7);
 		state.note = rows.text(0, 8);
 		state.overridden = *rows.boolean(0, 9);
+		state.history_id = *rows.bigint(0, 10);
 		stored.log_has_state = true;
 		return stored;
 	}
@@ -342,9 +345,14 @@ session_role() {
 	return to_utf8_lenient(name);
 }
 
+std::vector<std::string>
+other_names() {
+	const char *outer = call([] { return GetUserNameFromId(GetOuterUserId(), true); });
+	return {outer ? to_utf8_lenient(outer) : "", claimed_name()};
+}
+
 std::string
-default_approver() {
-	// What a gateway in front of the database says of its caller.  It only annotates, so it may not fail.
+claimed_name() {
 	std::string claimed;
 	const char *claims = call([] { return GetConfigOption("request.jwt.claims", true, false); });
 	const char *sub = call([] { return GetConfigOption("request.jwt.claim.sub", true, false); });
@@ -355,9 +363,13 @@ default_approver() {
 	}
 	if (claimed.empty() && sub)
 		claimed = to_utf8_lenient(sub);
-	if (claimed.empty())
-		return session_role();
 	return as_stored(one_line(truncate_utf8(claimed, max_name_bytes)));
+}
+
+std::string
+default_approver() {
+	const auto claimed = claimed_name();
+	return claimed.empty() ? session_role() : claimed;
 }
 
 bool

@@ -43,4 +43,10 @@ bool appending_history();
 std::string session_role();
 std::string default_approver();
 
+// What a gateway in front of the database says of its caller, or "".  It only annotates, so it never fails.
+std::string claimed_name();
+
+// Other names of the caller: the role that was set, and the claim.
+std::vector<std::string> other_names();
+
 } // namespace chat_v11::pg

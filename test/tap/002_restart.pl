@@ -1,4 +1,5 @@
-# What outlives a restart, and the server's log: a line for every accepted change once it is committed, none for what was
+# What outlives a restart, and the server's log: a line for every accepted change once it is committed, none for what
+# was
 # rolled back, exactly one for a refusal.
 
 use strict;
@@ -23,36 +24,45 @@ sub new_lines
 
 sub newest_hash
 {
-	return $node->safe_psql('postgres', "SELECT encode(hash, 'hex') FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1");
+	return ask($node, "SELECT encode(hash, 'hex') FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1");
 }
 
 # Accepted.
 new_lines();
-$node->safe_psql('postgres', set_sql('canary_1', 'false', 'hold'));
+ask($node, set_sql('canary_1', 'false', 'hold'));
 my @lines = new_lines();
 is(scalar @lines, 1, 'one line for one accepted change');
 my $hash = newest_hash();
-like($lines[0], qr/^chat_v11: version 2: hold canary_1 -> canary_1, live, row \d+, by \w+, hash $hash$/, 'with version and hash');
-$node->safe_psql('postgres', "UPDATE chat_v11.rollout_state SET stage = 'canary_10'");
+like($lines[0], qr/^chat_v11: version 2: hold canary_1 -> canary_1, live, row \d+, by \w+, hash $hash$/,
+	'with version and hash');
+ask($node, "UPDATE chat_v11.rollout_state SET stage = 'canary_10'");
 @lines = new_lines();
-like("@lines", qr/^chat_v11: version 3: promote canary_1 -> canary_10, live, row \d+, by \w+, hash [0-9a-f]{64}$/, 'the same for a hand-written one');
-$node->safe_psql('postgres', "SELECT chat_v11.set_check('write_reject_rate', p_limit => 0.02)");
+like("@lines", qr/^chat_v11: version 3: promote canary_1 -> canary_10, live, row \d+, by \w+, hash [0-9a-f]{64}$/,
+	'the same for a hand-written one');
+ask($node, "SELECT chat_v11.set_check('write_reject_rate', p_limit => 0.02)");
 @lines = new_lines();
-like("@lines", qr/^chat_v11: config: gate_check "write_reject_rate" changed, row \d+, by \w+, hash [0-9a-f]{64}$/, 'and for a threshold');
+like("@lines", qr/^chat_v11: config: gate_check "write_reject_rate" changed, row \d+, by \w+, hash [0-9a-f]{64}$/,
+	'and for a threshold');
 
 # Rolled back.
-$node->safe_psql('postgres', 'BEGIN; ' . set_sql('canary_50', 'false') . '; ' . set_sql('canary_1', 'true') . '; ROLLBACK');
+ask($node, 'BEGIN; ' . set_sql('canary_50', 'false') . '; ' . set_sql('canary_1', 'true') . '; ROLLBACK');
 is(join('|', new_lines()), '', 'no line for what was rolled back');
-$node->safe_psql('postgres', 'BEGIN; ' . set_sql('canary_10', 'false', 'kept') . '; SAVEPOINT a; ' . set_sql('canary_50', 'false')
+ask($node, 'BEGIN; ' . set_sql('canary_10', 'false', 'kept') . '; SAVEPOINT a; ' . set_sql('canary_50', 'false')
 	  . '; SAVEPOINT b; ' . set_sql('canary_1', 'true') . '; RELEASE b; ROLLBACK TO a; COMMIT');
 @lines = new_lines();
 is(scalar @lines, 1, 'nor for what was rolled back to a savepoint, released ones within it included');
 $hash = newest_hash();
 like($lines[0], qr/version 4: hold .* hash $hash$/, 'the one that was kept has its line');
-$node->safe_psql('postgres', 'BEGIN; SAVEPOINT a; ' . set_sql('canary_10', 'false') . '; SAVEPOINT b; ' . set_sql('canary_10', 'false')
+ask($node, 'BEGIN; SAVEPOINT a; ' . set_sql('canary_10', 'false') . '; SAVEPOINT b; ' . set_sql('canary_10', 'false')
 	  . '; RELEASE a; COMMIT');
 is(scalar(new_lines()), 2, 'released savepoints have their lines');
-$node->safe_psql('postgres', 'DO $$ BEGIN PERFORM 1 FROM chat_set_v11_rollout_state($a$canary_10$a$, false); RAISE EXCEPTION $a$x$a$; EXCEPTION WHEN OTHERS THEN NULL; END $$');
+ask($node, <<~'SQL');
+	DO $$ BEGIN
+		PERFORM 1 FROM chat_set_v11_rollout_state('canary_10', false);
+		RAISE EXCEPTION 'x';
+	EXCEPTION WHEN raise_exception THEN NULL;
+	END $$
+	SQL
 is(scalar(new_lines()), 0, 'no line for what an exception block took back');
 
 # Not before the commit.
@@ -68,11 +78,14 @@ my %refusals = (
 	'an illegal step' => [ set_sql('full', 'false'), qr/ERR_INVALID_TRANSITION/, qr/\('full', false\)/ ],
 	'an unknown stage' => [ set_sql('canary_2', 'false'), qr/ERR_INVALID_ARGUMENT/, qr/\('canary_2', false\)/ ],
 	'nulls' => [ 'SELECT * FROM chat_set_v11_rollout_state(NULL, NULL)', qr/ERR_INVALID_ARGUMENT/, qr/\(null, null\)/ ],
-	'a stale version' => [ "SELECT * FROM chat_set_v11_rollout_state('canary_50', false, 'x', 'y', 1)", qr/ERR_VERSION_CONFLICT/, qr/version/ ],
+	'a stale version' => [ "SELECT * FROM chat_set_v11_rollout_state('canary_50', false, 'x', 'y', 1)",
+		qr/ERR_VERSION_CONFLICT/, qr/version/ ],
 	'a forced step without an approver' =>
-	  [ "SELECT * FROM chat_v11.force_rollout_state('canary_50', false, 'a note that is long enough', NULL)", qr/ERR_INVALID_ARGUMENT/, qr/forced/ ],
+	  [ "SELECT * FROM chat_v11.force_rollout_state('canary_50', false, 'a note that is long enough', NULL)",
+	  	qr/ERR_INVALID_ARGUMENT/, qr/forced/ ],
 	'a stage with a line break' =>
-	  [ "SELECT * FROM chat_set_v11_rollout_state(E'x\\nchat_v11: version 99: promote', false)", qr/ERR_INVALID_ARGUMENT/, qr/'x chat_v11/ ]);
+	  [ "SELECT * FROM chat_set_v11_rollout_state(E'x\\nchat_v11: version 99: promote', false)",
+	  	qr/ERR_INVALID_ARGUMENT/, qr/'x chat_v11/ ]);
 foreach my $what (sort keys %refusals)
 {
 	my ($sql, $token, $fact) = @{ $refusals{$what} };
@@ -82,7 +95,7 @@ foreach my $what (sort keys %refusals)
 	like($lines[0], qr/^chat_v11: refused: \S+ (?:asked for|forced) .*$token/, '... with who and the token');
 	like($lines[0], $fact, '... with what was asked for');
 }
-$node->safe_psql('postgres', "INSERT INTO chat_v11.event (kind, cohort) VALUES ('timeline_duplicate', 'v11')");
+ask($node, "INSERT INTO chat_v11.event (kind, cohort) VALUES ('timeline_duplicate', 'v11')");
 $node->psql('postgres', set_sql('canary_50', 'false'));
 @lines = new_lines();
 is(scalar @lines, 1, 'one line for a closed gate');
@@ -97,12 +110,13 @@ $session->quit;
 $node->restart('immediate');
 my ($rc, $out, $err) = $node->psql('postgres', "SET lock_timeout = '100ms'; " . set_sql('canary_1', 'false'));
 like($err, qr/lock timeout/, 'its turn is its own, over a crash, too');
-$node->safe_psql('postgres', "COMMIT PREPARED 'kill'");
+ask($node, "COMMIT PREPARED 'kill'");
 like(state($node), qr/^canary_1 killed/, 'committed, it is one');
 is(verdict($node), 'sound', 'log after two-phase commit');
 @lines = grep { /: kill / } new_lines();
 is(scalar @lines, 1, 'it has one line');
-$node->safe_psql('postgres', 'BEGIN; ' . set_sql('canary_1', 'true', 'again') . "; PREPARE TRANSACTION 'again'; ROLLBACK PREPARED 'again'");
+ask($node, 'BEGIN; ' . set_sql('canary_1', 'true', 'again')
+	. "; PREPARE TRANSACTION 'again'; ROLLBACK PREPARED 'again'");
 TODO:
 {
 	local $TODO = 'the server tells nobody of COMMIT PREPARED, so that the line is written at PREPARE';
@@ -111,20 +125,22 @@ TODO:
 is(verdict($node), 'sound', 'log after a prepared change that was rolled back');
 
 # Restarts.
-$node->safe_psql('postgres', 'ALTER DATABASE postgres SET chat_v11.kill_gate_timeout = 1234');
-$node->safe_psql('postgres', "SELECT chat_v11.set_setting('metric_window', '10 min', 'kept')");
+ask($node, 'ALTER DATABASE postgres SET chat_v11.kill_gate_timeout = 1234');
+ask($node, "SELECT chat_v11.set_setting('metric_window', '10 min', 'kept')");
 my $everything = join ' UNION ALL ',
   map { "SELECT '$_', md5(string_agg(t::text, ';' ORDER BY t::text)) FROM chat_v11.$_ t" }
   qw(rollout_state rollout_history stage_policy gate_check setting attestation event gate_log);
-my $before = $node->safe_psql('postgres', $everything);
+my $before = ask($node, $everything);
 foreach my $mode (qw(fast immediate))
 {
 	$node->restart($mode);
-	is($node->safe_psql('postgres', $everything), $before, "all is there after a restart ($mode)");
+	is(ask($node, $everything), $before, "all is there after a restart ($mode)");
 	is(verdict($node), 'sound', '... log');
-	is($node->safe_psql('postgres', 'SELECT chat_v11.clock() > now() - interval \'1 min\'; SHOW chat_v11.kill_gate_timeout'), "t\n1234ms", '... settings');
+	is(ask($node, 'SELECT chat_v11.clock() > now() - interval \'1 min\'; SHOW chat_v11.kill_gate_timeout'), "t\n1234ms",
+		'... settings');
 }
-is($node->safe_psql('postgres', 'SELECT kill_switch, rollout_percent, next_stage FROM chat_get_v11_rollout_state()'), 't|0|canary_10', 'and readers answer');
+is(ask($node, 'SELECT kill_switch, rollout_percent, next_stage FROM chat_get_v11_rollout_state()'), 't|0|canary_10',
+	'and readers answer');
 
 $node->stop;
 done_testing();

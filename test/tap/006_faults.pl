@@ -1,5 +1,5 @@
 # Every place where a call may fail, one after the other.  chat_v11.fault = 'KIND:N' makes the N-th crossing between the
-# extension and the server go wrong; N goes up until a call gets through without meeting it.  The error must be the right
+# extension and the server go wrong; N goes up until a call gets through without meeting it. The error must be the right
 # one, and the backend, the state and the log must be as if nothing had been asked.
 
 use strict;
@@ -18,12 +18,14 @@ my %sqlstate = (exception => 'XX000', bad_alloc => '53200', error => '58030', ca
 
 my $node = new_node('main', conf => "log_min_messages = fatal\n");
 easy_rollout($node);
-$node->safe_psql('postgres', "CREATE ROLE somebody; CREATE TABLE batch (events jsonb);"
-	  . "INSERT INTO batch SELECT jsonb_agg(jsonb_build_object('kind', 'write_ack', 'cohort', 'v10', 'subject', gen_random_uuid(),"
-	  . "'at', now(), 'value', 1.5)) FROM generate_series(1, 5);"
-	  . "CREATE TABLE copied (kind chat_v11.event_kind, cohort chat_v11.cohort)");
+ask($node, <<~'SQL');
+	CREATE ROLE somebody;
+	CREATE TABLE copied (kind chat_v11.event_kind, cohort chat_v11.cohort);
+	CREATE TABLE batch AS SELECT jsonb_agg(jsonb_build_object('kind', 'write_ack', 'cohort', 'v10',
+		'subject', gen_random_uuid(), 'at', now(), 'value', 1.5)) AS events FROM generate_series(1, 5);
+	SQL
 my $binary = $PostgreSQL::Test::Utils::tmp_check . '/copied.bin';
-$node->safe_psql('postgres', "COPY (SELECT kind, cohort FROM chat_v11.event LIMIT 3) TO '$binary' (FORMAT binary)");
+ask($node, "COPY (SELECT kind, cohort FROM chat_v11.event LIMIT 3) TO '$binary' (FORMAT binary)");
 
 # Each call, by name.  What may come of it besides the fault's own error:
 #   refused  it is refused anyway, with this SQLSTATE
@@ -33,36 +35,46 @@ $node->safe_psql('postgres', "COPY (SELECT kind, cohort FROM chat_v11.event LIMI
 #   before   comes first, in the same transaction; the call then stands in a savepoint
 #   after    what the next statement of that session must find: nothing of the failed call may stick to it
 #   every    every N for the kind "error": nothing may keep a kill from going through
-my $hold_after = [ 'UPDATE chat_v11.rollout_state SET stage = stage', 'hold/false/-' ];
+my $hold_after = [ 'UPDATE chat_v11.rollout_state SET stage = stage', 'hold/f/-' ];
 my @calls = (
 	{ name => 'promote', sql => set_sql('canary_10', 'false'), closed => 1, reads => 1 },
-	{ name => 'promote in a savepoint', before => 'SELECT 1', sql => set_sql('canary_10', 'false'), closed => 1, reads => 1 },
+	{ name => 'promote in a savepoint', before => 'SELECT 1', sql => set_sql('canary_10', 'false'), closed => 1,
+		reads => 1 },
 	{ name => 'kill', sql => set_sql('canary_10', 'true'), bounded => 1, every => 1, after => $hold_after },
 	{ name => 'kill in a savepoint', before => 'SELECT 1', sql => set_sql('canary_10', 'true'), bounded => 1 },
 	{ name => 're-kill', before => set_sql('canary_1', 'true'), sql => set_sql('canary_1', 'true'), bounded => 1 },
 	{ name => 'kill by hand', sql => 'UPDATE chat_v11.rollout_state SET kill_switch = true', bounded => 1 },
 	{ name => 'hold', sql => set_sql('canary_1', 'false'), bounded => 1, reads => 1 },
-	{ name => 'rollback', before => set_sql('canary_10', 'false'), sql => set_sql('canary_1', 'false'), bounded => 1, reads => 1 },
-	{ name => 'resume', before => set_sql('canary_1', 'true'), sql => set_sql('canary_1', 'false'), closed => 1, reads => 1 },
+	{ name => 'rollback', before => set_sql('canary_10', 'false'), sql => set_sql('canary_1', 'false'), bounded => 1,
+		reads => 1 },
+	{ name => 'resume', before => set_sql('canary_1', 'true'), sql => set_sql('canary_1', 'false'), closed => 1,
+		reads => 1 },
 	{ name => 'illegal step', sql => set_sql('full', 'false'), refused => 'PT409' },
-	{ name => 'force', sql => "SELECT stage FROM chat_v11.force_rollout_state('canary_10', false, 'the drill says that we must', 'somebody')",
+	{ name => 'force',
+		sql => "SELECT chat_v11.force_rollout_state('canary_10', false, 'the drill needs this', 'somebody')",
 		reads => 1, after => $hold_after },
 	{ name => 'update by hand', sql => "UPDATE chat_v11.rollout_state SET stage = 'canary_10'", closed => 1 },
 	{ name => 'delete by hand', sql => 'DELETE FROM chat_v11.rollout_state', refused => 'PT405' },
 	{ name => 'truncate', sql => 'TRUNCATE chat_v11.gate_log', refused => 'PT405' },
-	{ name => 'forged log', sql => 'INSERT INTO chat_v11.rollout_history SELECT * FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1', refused => 'PT405' },
+	{ name => 'forged log',
+		sql => 'INSERT INTO chat_v11.rollout_history SELECT * FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1',
+		refused => 'PT405' },
 	{ name => 'young delete', sql => "DELETE FROM chat_v11.event WHERE kind = 'read_cursor'", refused => 'PT405' },
 	{ name => 'state', sql => 'SELECT * FROM chat_get_v11_rollout_state()', reads => 1 },
 	{ name => 'gates', sql => 'SELECT * FROM chat_get_v11_release_gates()', reads => 1 },
 	{ name => 'history', sql => 'SELECT * FROM chat_get_v11_rollout_history(5)' },
 	{ name => 'explain', sql => 'SELECT * FROM chat_v11.explain_gates()', reads => 1 },
 	{ name => 'explain at', sql => 'SELECT * FROM chat_v11.explain_gates(now())', reads => 1 },
-	{ name => 'what if', sql => q{SELECT * FROM chat_v11.what_if('{"write_reject_rate": {"limit": 0.5}, "settings": {"metric_window_s": 60}}')}, reads => 1 },
+	{ name => 'what if',
+		sql => q{SELECT * FROM chat_v11.what_if('{"dwell": {"limit": 1}, "settings": {"metric_window_s": 60}}')},
+		reads => 1 },
 	{ name => 'verify', sql => 'SELECT * FROM chat_v11.verify_history()' },
 	{ name => 'metrics', sql => "SELECT * FROM chat_v11.metrics(now() - interval '1 h', now())" },
 	{ name => 'missing', sql => 'SELECT * FROM chat_v11.missing_receipts(5)' },
-	{ name => 'set_check', sql => "SELECT chat_v11.set_check('write_reject_rate', p_limit => 0.5, p_note => 'x')", bounded => 1,
-		after => [ "UPDATE chat_v11.gate_check SET limit_value = 0.4 WHERE name = 'write_reject_rate'", 'config/false/-' ] },
+	{ name => 'set_check', sql => "SELECT chat_v11.set_check('write_reject_rate', p_limit => 0.5, p_note => 'x')",
+		bounded => 1,
+		after => [ "UPDATE chat_v11.gate_check SET limit_value = 0.4 WHERE name = 'write_reject_rate'",
+			'config/f/-' ] },
 	{ name => 'set_policy', sql => "SELECT chat_v11.set_policy('full', '1 h')", bounded => 1 },
 	{ name => 'set_setting', sql => "SELECT chat_v11.set_setting('metric_window', '20 min')", bounded => 1 },
 	{ name => 'attest', sql => "SELECT chat_v11.attest('telemetry:recovery_done', 'fault test')", bounded => 1 },
@@ -71,21 +83,24 @@ my @calls = (
 	{ name => 'bad batch', sql => q{SELECT chat_v11.record_batch('[{"kind": "nonsense"}]')}, refused => '22023' },
 	{ name => 'insert', sql => "INSERT INTO chat_v11.event (kind, cohort) VALUES ('read_cursor', 'v10')" },
 	{ name => 'grant', sql => "SELECT chat_v11.grant_access('somebody', 'operator')" },
-	{ name => 'revoke', before => "SELECT chat_v11.grant_access('somebody', 'reader')", sql => "SELECT chat_v11.revoke_access('somebody', 'reader')" },
-	{ name => 'types', sql => 'SELECT k::text::chat_v11.event_kind, chat_v11.event_kind_send(k), chat_v11.cohort_send(c), '
+	{ name => 'revoke', before => "SELECT chat_v11.grant_access('somebody', 'reader')",
+		sql => "SELECT chat_v11.revoke_access('somebody', 'reader')" },
+	{ name => 'types', sql => 'SELECT k::text::chat_v11.event_kind, chat_v11.event_kind_send(k), '
+		  . 'chat_v11.cohort_send(c), '
 		  . 'c::text::chat_v11.cohort FROM (SELECT kind AS k, cohort AS c FROM chat_v11.event LIMIT 2) e' },
 	{ name => 'binary in', sql => "COPY copied FROM '$binary' (FORMAT binary)" });
 
 # A function that the list does not know is at least called with nulls, so that a new one is not forgotten.
 my $named = join ' ', map { "$_->{sql} " . ($_->{before} // '') } @calls;
-foreach my $line (split /\n/, $node->safe_psql('postgres', <<~'SQL'))
+foreach my $line (split /\n/, ask($node, <<~'SQL'))
 	SELECT n.nspname || '.' || p.proname || '|' ||
 		coalesce((SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY i)
 			FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY a(t, i)), '')
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 	JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'chat_v11') AND p.prokind = 'f'
-		AND 'trigger'::regtype <> p.prorettype AND NOT p.proargtypes::oid[] && ARRAY['internal'::regtype, 'cstring'::regtype]::oid[]
+		AND p.prorettype <> 'trigger'::regtype
+		AND NOT p.proargtypes::oid[] && ARRAY['internal'::regtype, 'cstring'::regtype]::oid[]
 		AND p.proname !~ '_(eq|ne|lt|le|gt|ge|cmp|hash)$'
 	ORDER BY 1
 	SQL
@@ -96,9 +111,10 @@ foreach my $line (split /\n/, $node->safe_psql('postgres', <<~'SQL'))
 	push @calls, { name => $function, sql => "SELECT * FROM $function($arguments)", nulls => 1 };
 }
 
-my $seen_sql = "SELECT version || '/' || (SELECT count(*) FROM chat_v11.rollout_history) || '/' || (SELECT count(*) FROM chat_v11.event) "
-  . 'AS seen FROM chat_v11.rollout_state';
-my $seen = $node->safe_psql('postgres', $seen_sql);
+# What must not change: the version, the number of rows in the log, and that of the events.
+my $seen_sql = "SELECT concat_ws('/', version, (SELECT count(*) FROM chat_v11.rollout_history), "
+  . '(SELECT count(*) FROM chat_v11.event)) AS seen FROM chat_v11.rollout_state';
+my $seen = ask($node, $seen_sql);
 
 # Runs one call with a fault at each of the given places.  A line for each: the place; the call's SQLSTATE; that of the
 # next crossing, which meets the fault if the call did not; what is then to be seen; whether it killed, and unseeing;
@@ -107,18 +123,21 @@ sub walk
 {
 	my ($call, $kind, @places) = @_;
 	my $sql = "SET client_min_messages = error;\n\\o /dev/null\n";
+	my $killed_sql = "SELECT s.kill_switch AS killed, h.gates ?| ARRAY['unavailable', 'telemetry_error'] AS blind "
+	  . 'FROM chat_v11.rollout_state s, chat_v11.rollout_history h ORDER BY h.id DESC LIMIT 1';
+	my $found_sql = "SELECT concat_ws('/', transition, overridden, coalesce(note, '-')) AS found "
+	  . 'FROM chat_get_v11_rollout_history(1)';
 	my $probe = "SELECT chat_v11.maturity_delay();\n\\set probe :SQLSTATE\n";
 	foreach my $at (@places)
 	{
-		my $run = "$call->{sql};\n\\set state :SQLSTATE\n\\set killed -\n\\set blind -\n";
-		$run .= "SELECT kill_switch AS killed, (SELECT gates ?| ARRAY['unavailable', 'telemetry_error'] AS blind "
-		  . "FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1) FROM chat_v11.rollout_state\n\\gset\n" if $call->{bounded};
-		$sql .= $call->{before}
-		  ? "BEGIN; $call->{before}; SET LOCAL chat_v11.fault = '$kind:$at'; SAVEPOINT s;\n${run}ROLLBACK TO s;\n${probe}ROLLBACK;\n"
+		my $run = "$call->{sql};\n\\set state :SQLSTATE\n\\set killed -\n\\set blind -\n\\set found -\n";
+		$run .= "$killed_sql\n\\gset\n" if $call->{bounded};
+		$sql .=
+		  $call->{before}
+		  ? "BEGIN; $call->{before}; SET LOCAL chat_v11.fault = '$kind:$at'; SAVEPOINT s;\n${run}"
+		  . "ROLLBACK TO s;\n${probe}ROLLBACK;\n"
 		  : "SET chat_v11.fault = '$kind:$at'; BEGIN;\n${run}ROLLBACK;\n${probe}SET chat_v11.fault = '';\n";
-		$sql .= "\\set found -\n";
-		$sql .= "BEGIN; $call->{after}[0]; SELECT transition || '/' || overridden || '/' || coalesce(note, '-') AS found "
-		  . "FROM chat_get_v11_rollout_history(1)\n\\gset\nROLLBACK;\n" if $call->{after};
+		$sql .= "BEGIN; $call->{after}[0]; $found_sql\n\\gset\nROLLBACK;\n" if $call->{after};
 		$sql .= "$seen_sql\n\\gset\n\\echo AT $at :state :probe :seen :killed :blind :found\n";
 	}
 	$sql .= "SELECT count(*) AS misfits FROM chat_v11.verify_history()\n\\gset\n\\echo END :misfits\n";
@@ -165,11 +184,13 @@ foreach my $call (@calls)
 				if (!ref $answer) { push @wrong, "$kind from $next on: $answer"; last; }
 				my ($at, $state, $probe, $after, $killed, $blind, $found) = @$answer;
 				push @wrong, "$kind:$at leaves $after, not $seen" if $after ne $seen;
-				push @wrong, "$kind:$at: the next statement was logged as $found" if $call->{after} && $found ne $call->{after}[1];
+				push @wrong, "$kind:$at: the next statement was logged as $found" if $call->{after}
+					&& $found ne $call->{after}[1];
 				if ($probe ne '00000')    # not met any more
 				{
 					$reached = $at - 1;
-					push @wrong, "without a fault: SQLSTATE $state" if $state ne ($call->{refused} // '00000') && !$call->{nulls};
+					push @wrong, "without a fault: SQLSTATE $state" if $state ne ($call->{refused} // '00000')
+						&& !$call->{nulls};
 					last;
 				}
 				$total++;

@@ -29,7 +29,7 @@ sub interrupt
 	$caller->{run}->pump_nb;
 	$node->poll_query_until('postgres', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $pid")
 	  or die 'the call does not wait';
-	$node->safe_psql('postgres', $act);
+	ask($node, $act);
 	$caller->{run}->pump until $caller->{stdout} =~ /^CODE (\S+)$/m || $caller->{timeout}->is_expired;
 	my ($code) = $caller->{stdout} =~ /^CODE (\S+)$/m;
 	($caller->{stdout}, $caller->{stderr}) = ('', '');
@@ -53,7 +53,8 @@ foreach my $wait (sort keys %waits)
 		next if $wait =~ /queue/ && $call =~ /explain|record/;    # they do not stand in it
 		$holder->query_safe('BEGIN');
 		$holder->query_safe($waits{$wait});
-		is(interrupt($calls{$call}, "SELECT pg_cancel_backend($pid)"), '57014', "$call, cancelled while it waits for $wait");
+		is(interrupt($calls{$call}, "SELECT pg_cancel_backend($pid)"), '57014',
+			"$call, cancelled while it waits for $wait");
 		is($caller->query('SELECT 1'), '1', '... its session goes on');
 		$holder->query_safe('ROLLBACK');
 		is(state($node), $before, '... nothing changed');
@@ -80,7 +81,8 @@ like($caller->query_safe($calls{'a kill'}), qr/^canary_1\|t/, 'a kill does not w
 cmp_ok(time - $started, '<', 5, '... for long');
 $caller->query_safe('ROLLBACK');
 # A limit that struck must not strike the statement after it.
-is($caller->query_safe('SELECT count(*) FROM generate_series(1, 1000000), pg_sleep(0.3)'), '1000000', '... and leaves no cancel behind');
+is($caller->query_safe('SELECT count(*) FROM generate_series(1, 1000000), pg_sleep(0.3)'), '1000000',
+	'... and leaves no cancel behind');
 $caller->query_safe('RESET statement_timeout');
 
 # Terminated: the session is gone, the others do not notice.
@@ -88,18 +90,20 @@ my $doomed = $node->background_psql('postgres', on_error_stop => 0);
 my $doomed_pid = $doomed->query_safe('SELECT pg_backend_pid()');
 $doomed->{stdin} .= $calls{'a promotion'} . ";\n";
 $doomed->{run}->pump_nb;
-$node->poll_query_until('postgres', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $doomed_pid") or die;
-is($node->safe_psql('postgres', "SELECT pg_terminate_backend($doomed_pid, 10000)"), 't', 'a promotion is terminated while it waits');
+$node->poll_query_until('postgres',
+	"SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $doomed_pid") or die;
+is(ask($node, "SELECT pg_terminate_backend($doomed_pid, 10000)"), 't', 'a promotion is terminated while it waits');
 drop_session($doomed);
 $holder->query_safe('ROLLBACK');
 is(state($node), $before, '... nothing changed');
 like($caller->query_safe($calls{'a hold'}), qr/^canary_1\|f/, '... and others go on');
 
 # Work that takes processor time, not locks.
-$node->safe_psql('postgres', "CREATE TABLE batch AS SELECT jsonb_agg(jsonb_build_object('kind', 'write_ack', 'cohort', 'v10', "
+ask($node, "CREATE TABLE batch AS SELECT jsonb_agg(jsonb_build_object('kind', 'write_ack', 'cohort', 'v10', "
 	  . "'subject', gen_random_uuid())) AS events FROM generate_series(1, 60000)");
-$node->safe_psql('postgres', "INSERT INTO chat_v11.event (kind, cohort, subject) SELECT 'write_ack', 'v10', gen_random_uuid() FROM generate_series(1, 100000)");
-my $events = $node->safe_psql('postgres', 'SELECT count(*) FROM chat_v11.event');
+ask($node, "INSERT INTO chat_v11.event (kind, cohort, subject) SELECT 'write_ack', 'v10', gen_random_uuid() "
+	  . 'FROM generate_series(1, 100000)');
+my $events = ask($node, 'SELECT count(*) FROM chat_v11.event');
 my %slow = (
 	'record_batch' => 'SELECT chat_v11.record_batch(events) FROM batch',
 	'metrics' => "SELECT count(*) FROM chat_v11.metrics(now() - interval '1 h', now())",
@@ -110,12 +114,15 @@ foreach my $call (sort keys %slow)
 {
 	$started = time;
 	my ($rc, $out, $err) = $node->psql('postgres', "SET statement_timeout = '20ms';\n$slow{$call};\n");
-	like($err, qr/canceling statement due to statement timeout/, "$call over many events, stopped by statement_timeout");
+	like($err, qr/canceling statement due to statement timeout/,
+		"$call over many events, stopped by statement_timeout");
 	cmp_ok(time - $started, '<', 3, '... soon');
-	is(state($node) . ', ' . $node->safe_psql('postgres', 'SELECT count(*) FROM chat_v11.event') . ' events', "$before, $events events", '... nothing changed');
+	is(state($node) . ', ' . ask($node, 'SELECT count(*) FROM chat_v11.event') . ' events', "$before, $events events",
+		'... nothing changed');
 }
 is(verdict($node), 'sound', 'log');
-unlike(server_log($node), qr/PANIC|TRAP|signal \d+|segfault|terminated by signal/, 'nothing alarming in the server log');
+unlike(server_log($node), qr/PANIC|TRAP|signal \d+|segfault|terminated by signal/,
+	'nothing alarming in the server log');
 
 $_->quit foreach $holder, $caller;
 $node->stop;

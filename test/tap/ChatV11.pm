@@ -11,7 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(new_node stage_conf easy_rollout verdict state set_sql poll_start crash start_psql drop_session server_log);
+our @EXPORT = qw(ask new_node stage_conf easy_rollout verdict state set_sql crash poll_start start_psql drop_session
+	server_log);
 
 # Settings by which a server finds the extension that was staged, not installed.
 sub stage_conf
@@ -59,7 +60,8 @@ sub easy_rollout
 	SELECT chat_v11.attest('telemetry:resync_request', 'TAP test');
 	SELECT chat_v11.attest('telemetry:pending_forever', 'TAP test');
 	WITH writes AS (
-		SELECT gen_random_uuid() AS subject, now() - interval '1 min' + i * interval '1 s' AS at FROM generate_series(1, 25) i)
+		SELECT gen_random_uuid() AS subject, now() - interval '1 min' + i * interval '1 s' AS at
+		FROM generate_series(1, 25) i)
 	INSERT INTO chat_v11.event (at, kind, cohort, actor, subject)
 		SELECT at, 'write_ack'::chat_v11.event_kind, 'v11'::chat_v11.cohort, gen_random_uuid(), subject FROM writes
 		UNION ALL SELECT at + interval '200 ms', 'write_receipt', 'v11', NULL, subject FROM writes
@@ -84,13 +86,21 @@ sub verdict
 	), newest AS (SELECT * FROM h ORDER BY id DESC LIMIT 1)
 	SELECT coalesce(string_agg(problem, '; '), 'sound') FROM (
 		SELECT 'gap before ' || id AS problem FROM h WHERE id <> id_before + 1
-		UNION ALL SELECT 'break before ' || id FROM h WHERE (from_stage, from_kill_switch) <> (stage_before, kill_before)
+		UNION ALL SELECT 'break before ' || id FROM h
+			WHERE (from_stage, from_kill_switch) <> (stage_before, kill_before)
 		UNION ALL SELECT 'newest row is not the state' FROM newest FULL JOIN chat_v11.rollout_state s ON true
 			WHERE (newest.to_stage, newest.to_kill_switch, newest.version) IS DISTINCT FROM
 				(s.stage, s.kill_switch, s.version) AND NOT (s.stage IS NULL AND newest.version = 0)
 		UNION ALL SELECT 'verify_history: ' || v.reason FROM chat_v11.verify_history() v
 	) problems
 	SQL
+}
+
+# What a statement answers; it must not fail.
+sub ask
+{
+	my ($node, $sql) = @_;
+	return $node->safe_psql('postgres', $sql);
 }
 
 # "canary_10 live v3", or "none".
@@ -105,7 +115,8 @@ sub state
 sub set_sql
 {
 	my ($stage, $kill, $note) = @_;
-	return "SELECT stage, kill_switch, version FROM chat_set_v11_rollout_state('$stage', $kill, '" . ($note // 'TAP') . "')";
+	return "SELECT stage, kill_switch, version FROM chat_set_v11_rollout_state('$stage', $kill, '" . ($note // 'TAP')
+		. "')";
 }
 
 # Pid, state and parent of every process.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the TAP tests: servers that crash, restart, replicate, are dumped, are worked by many at once, or run out of luck.
+# Runs the TAP tests: servers that crash, restart, replicate, are dumped, are used by many at once, or run out of luck.
 #
 #   test/tap/run.sh [NAME]...      all of test/tap/*.pl, or those named (001_crash, or a path)
 #
@@ -79,9 +79,10 @@ grep -Eq '^Files=[1-9][0-9]*, Tests=[1-9]' "$dir/output" || { echo "run.sh: no t
 # What the servers and clients said, where something failed.
 if [ $rc != 0 ]; then
 	find "$dir/work" -name 'regress_log_*' | while IFS= read -r log; do
+		grep -Eq '^\[[^]]*\](\([^)]*\))? *not ok [^#]*$|died|Bail out' "$log" || continue
 		echo "== $(basename "$log")"
-		grep -E '^\[[^]]*\](\([^)]*\))? *(not ok|# )|died|[Bb]ail' "$log" | grep -Ev 'issuing query|results query|connect output' |
-			cut -c1-300 | tail -40 || true
+		grep -E '^\[[^]]*\](\([^)]*\))? *(not ok|# +(Failed|got|expected|at ))|died|Bail out' "$log" |
+			cut -c1-400 | tail -40
 	done
 fi
 exit $rc

@@ -542,6 +542,7 @@ const std::vector<RowCase> rows = {
 	 },
 	 false},
 	{"null limit where policy holds it", "dwell", [](Check &c) { c.limit.reset(); }, true},
+	{"a limit beside the policy's", "dwell", [](Check &c) { c.limit = 60; }, false},
 	{"factor below 1", "cohort_share", [](Check &c) { c.limit = 0.5; }, false},
 	{"factor 1", "cohort_share", [](Check &c) { c.limit = 1; }, true},
 	{"negative samples", "write_reject_rate", [](Check &c) { c.min_samples = -1; }, false},

@@ -52,6 +52,21 @@ BOOST_DATA_TEST_CASE(its_time_is_within_five_seconds_ahead_and_retention, bdata:
 	BOOST_TEST(broken_field(event) == (c.accepted ? "" : "at"));
 }
 
+// A restored dump has old events, and only their age speaks against them.
+BOOST_AUTO_TEST_CASE(what_only_the_clock_refuses_is_told_apart) {
+	for (const auto ahead : {Duration(5s + instant), -retention - instant}) {
+		auto event = good_event();
+		event.at = noon + ahead;
+		BOOST_TEST(check_event(event, noon, retention)->by_clock);
+	}
+	auto event = good_event();
+	event.at_infinite = true;
+	BOOST_TEST(!check_event(event, noon, retention)->by_clock);
+	event = good_event();
+	event.value = -1;
+	BOOST_TEST(!check_event(event, noon, retention)->by_clock);
+}
+
 struct ValueCase {
 	double value;
 	bool accepted;

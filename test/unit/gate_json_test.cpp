@@ -160,6 +160,7 @@ const std::vector<const char *> unknown = {
 	R"({"write_reject_rate": {"on_fail": null}})",
 	R"({"write_receipt_compare": {"enabled": true}})",
 	R"({"cohort_share": 0.5})",
+	R"({"dwell": 60})",
 	R"({"settings": 5})",
 	R"({"settings": {"p0_clear_window": 60}})",
 	R"({"settings": {"no_such_window_s": 60}})",
