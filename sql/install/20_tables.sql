@@ -51,8 +51,8 @@ CREATE TABLE chat_v11.rollout_state (
 CREATE TABLE chat_v11.stage_policy (
 	stage text NOT NULL PRIMARY KEY,
 	percent integer NOT NULL,
-	min_duration interval NOT NULL CHECK (min_duration >= '0' AND min_duration <= '1 year'),
-	max_duration interval CHECK (max_duration >= min_duration AND max_duration <= '10 years'),
+	min_duration interval NOT NULL CHECK (min_duration >= '0' AND min_duration <= '366 days'),
+	max_duration interval CHECK (max_duration >= min_duration AND max_duration <= '3660 days'),
 	min_samples bigint NOT NULL CHECK (min_samples >= 0),
 	quiet_period interval NOT NULL CHECK (quiet_period >= '0' AND quiet_period <= '1 day'),
 	history_id bigint REFERENCES chat_v11.rollout_history (id),

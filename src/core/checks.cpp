@@ -37,8 +37,8 @@ limit(Gate gate, const char *metric, double value, std::int64_t samples, bool ze
 }
 
 Check
-comparison(const char *name, const char *metric, Judge judge) {
-	return {name, Gate::p1, metric, judge, std::nullopt, rate_samples, false, OnFail::hold, false};
+comparison(const char *name, const char *metric, Judge judge, bool zero_ok = false) {
+	return {name, Gate::p1, metric, judge, std::nullopt, rate_samples, false, OnFail::hold, zero_ok};
 }
 
 Check
@@ -98,7 +98,7 @@ default_checks() {
 		comparison("full_state_compare", "full_state_rate", Judge::compare),
 		comparison("err_resync_range_unavailable_baseline", "err_resync_range_unavailable_rate", Judge::baseline),
 		comparison("err_resync_throttled_baseline", "err_resync_throttled_rate", Judge::baseline),
-		comparison("recovery_p95_ms", "recovery_p95_ms", Judge::compare),
+		comparison("recovery_p95_ms", "recovery_p95_ms", Judge::compare, true),
 		comparison("write_receipt_trend", "write_receipt_p95_ms", Judge::trend),
 		rollout("dwell", std::nullopt),
 		rollout("quiet", std::nullopt),

@@ -20,8 +20,8 @@ struct PastFailure {
 	const Check *check;
 };
 
-// The newest failure of any counted P0 or P1 check less than `span` ago: a check that looks through a window of
-// half an hour stays failed for that half hour, and only then quiet begins.
+// The newest failure of any counted P0 or P1 check that may have lasted until less than `span` ago: a check that looks
+// through a window of half an hour stays failed for that half hour, and only then quiet begins.
 std::optional<PastFailure> last_failure(const GateInput &input, Duration span);
 
 // The newest failure of a counted P0 check that rests on events less than `span` old: whatever the length of its own

@@ -61,7 +61,7 @@ telemetry_minutes(const GateInput &input) {
 	auto back = s.p0_clear_window;
 	if (input.state.live())
 		back = std::max(back, policy_of(input.policies, input.state.stage).quiet_period);
-	return minutes_of(window) + minutes_of(back + slice_length - Duration(1));
+	return minutes_of(window) + minutes_of(back + slice_length - Duration(1)) + 1;
 }
 
 GateAnswer

@@ -83,7 +83,7 @@ ChainWalker::feed(const HistoryRow &row, const Digest &computed) {
 		return "it starts from " + row.from_stage + (row.from_kill_switch ? ", killed" : ", live") +
 			   ", but the row before ends at " + std::string(name(state_.stage)) +
 			   (state_.kill_switch ? ", killed" : ", live");
-	if (!is_legal_step(*transition, *from, row.from_kill_switch, *to, row.to_kill_switch))
+	if (!is_legal_step(*transition, state_, *to, row.to_kill_switch))
 		return "no transition \"" + row.transition + "\" leads from " + row.from_stage + " to " + row.to_stage;
 	const bool config = *transition == Transition::config;
 	if (row.version != state_.version + (config ? 0 : 1))
@@ -100,7 +100,7 @@ ChainWalker::feed(const HistoryRow &row, const Digest &computed) {
 	state_.kill_switch = row.to_kill_switch;
 	state_.version = row.version;
 	state_.history_id = row.id;
-	if (*transition != Transition::rekill)
+	if (*transition != Transition::rekill || !state_.entered_at || *state_.entered_at > row.changed_at)
 		state_.entered_at = row.changed_at;
 	if (!row.to_kill_switch && !state_.started_at)
 		state_.started_at = row.changed_at;

@@ -156,7 +156,8 @@ telemetry_age(const GateInput &input) {
 
 std::optional<PastFailure>
 last_failure(const GateInput &input, Duration span) {
-	const auto marks = minutes_of(span + slice_length - Duration(1));
+	// A failure seen so many minutes ago may have lasted for almost a minute more.
+	const auto marks = minutes_of(span + slice_length - Duration(1)) + 1;
 	return newest_failure(input, [&](const Check &check) { return check.gate == Gate::rollout ? 0 : marks; });
 }
 

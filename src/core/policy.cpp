@@ -31,10 +31,10 @@ void
 validate_policy(const StagePolicy &policy) {
 	const std::string subject = " of stage " + std::string(name(policy.stage));
 	const auto within = [](Duration span, Duration most) { return span >= Duration::zero() && span <= most; };
-	if (!within(policy.min_duration, std::chrono::days(365)))
+	if (!within(policy.min_duration, std::chrono::days(366)))
 		throw invalid_argument("min_duration" + subject + " must be 0 to 1 year");
 	if (policy.max_duration &&
-		(*policy.max_duration < policy.min_duration || !within(*policy.max_duration, std::chrono::days(3650))))
+		(*policy.max_duration < policy.min_duration || !within(*policy.max_duration, std::chrono::days(3660))))
 		throw invalid_argument("max_duration" + subject + " must be min_duration to 10 years");
 	if (policy.min_samples < 0)
 		throw invalid_argument("min_samples" + subject + " must be 0 or more");

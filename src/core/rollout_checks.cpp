@@ -56,7 +56,7 @@ judge_quiet(const GateInput &input, CheckResult &result) {
 		return {Status::fail,
 				last->check->name + " fails now, and " + format_duration(period) + " of quiet are asked for",
 				"Find the cause of " + last->check->name + "."};
-	return after(input.now, input.now - minutes + period, "",
+	return after(input.now, input.now - minutes + slice_length + period, "",
 				 last->check->name + " still failed " + format_duration(minutes) + " ago; quiet for " +
 					 format_duration(period) + " is reached if nothing fails");
 }

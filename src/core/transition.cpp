@@ -143,7 +143,14 @@ require_gates(const State &state, const GateAnswer &gates, Stage target) {
 
 void
 require_p0_clear(const GateAnswer &gates) {
+	// Not even where the checks that would say so are switched off.
+	if (!gates.telemetry_error.empty())
+		throw gate_closed("resume is refused, the kill switch stays on",
+						  "Telemetry cannot be read: " + gates.telemetry_error + ".", "Mend the telemetry.");
 	const auto blockers = resume_blockers(gates);
+	if (blockers.empty() && gates.p0_breach)
+		throw gate_closed("resume is refused, the kill switch stays on",
+						  "A P0 check was broken within p0_clear_window.", "select * from chat_v11.explain_gates();");
 	if (blockers.empty())
 		return;
 	throw gate_closed("resume is refused, the kill switch stays on", failing(blockers),
@@ -241,16 +248,15 @@ parse_transition(std::string_view text) {
 }
 
 bool
-is_legal_step(Transition transition, Stage from, bool from_kill, Stage to, bool to_kill) {
+is_legal_step(Transition transition, const State &before, Stage to, bool to_kill) {
 	if (transition == Transition::config)
-		return from == to && from_kill == to_kill;
+		return before.stage == to && before.kill_switch == to_kill;
 	const auto &rule = rule_of(transition);
-	// In the log an absent state reads as canary_1, killed.
-	const bool exists =
-		rule.from != From::absent && !(transition == Transition::kill && from == Stage::canary_1 && from_kill);
+	// A kill that had to make the state row anew, because somebody lost it, starts from what a missing row reads as.
+	const bool exists = before.exists && !(transition == Transition::kill && before.kill_switch);
 	const bool lands = !to_kill || to == Stage::canary_1;
-	return lands && rule.to_kill == to_kill && matches(rule.from, exists, from, from_kill) &&
-		   matches(rule.to, from, to);
+	return lands && rule.to_kill == to_kill && matches(rule.from, exists, before.stage, before.kill_switch) &&
+		   matches(rule.to, before.stage, to);
 }
 
 Classified
@@ -328,7 +334,8 @@ decide(const State &state, const Request &request, const Classified &classified,
 	accepted.state.stage = classified.target;
 	accepted.state.kill_switch = classified.target_kill;
 	accepted.state.version = state.version + 1;
-	if (rule.restarts_clock)
+	// A clock that was set back would have a killed rollout wait for the moment that it was killed at.
+	if (rule.restarts_clock || !state.entered_at || *state.entered_at > now)
 		accepted.state.entered_at = now;
 	if (!classified.target_kill && !state.started_at)
 		accepted.state.started_at = now;

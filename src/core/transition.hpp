@@ -26,9 +26,9 @@ struct Request {
 	std::optional<std::string> note;
 	std::optional<std::string> approved_by;
 	std::optional<std::int64_t> expected_version;
-	bool forced = false;                  // break-glass
-	std::string caller;                   // the authenticated role
-	std::vector<std::string> also_caller; // other names that the caller goes by: the role set, a gateway's claim
+	bool forced = false;                       // break-glass
+	std::string caller;                        // the authenticated role
+	std::vector<std::string> also_caller = {}; // other names that the caller goes by: the role set, a gateway's claim
 };
 
 struct Classified {
@@ -54,7 +54,7 @@ Accepted decide(const State &state, const Request &request, const Classified &cl
 				const std::vector<std::string> &unmet, Preflight preflight, Time now);
 
 // Whether the table has this step at all: what a verifier of the log asks of each of its rows.
-bool is_legal_step(Transition transition, Stage from, bool from_kill, Stage to, bool to_kill);
+bool is_legal_step(Transition transition, const State &before, Stage to, bool to_kill);
 
 // The statement that asks for it, ready to be pasted.
 std::string set_command(Stage stage, bool kill_switch, std::string_view note);

@@ -85,10 +85,14 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 						((take ? "REVOKE " : "GRANT ") + std::string(grant.what) + (take ? " FROM " : " TO ") + name)
 							.c_str());
 		};
+		// Granted to the role itself, not to a group that it is in.
 		const auto holds = [&](const char *function) {
-			return *spi.query("SELECT pg_catalog.has_function_privilege($1::oid, $2::regprocedure, 'execute')",
-							  pg::Params().add(OIDOID, ObjectIdGetDatum(role)) << function)
-						.boolean(0, 1);
+			return pg::with_latest_snapshot([&] {
+				return *spi.query("SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(p.proacl) a "
+								  "WHERE p.oid = $2::regprocedure AND a.grantee = $1)",
+								  pg::Params().add(OIDOID, ObjectIdGetDatum(role)) << function)
+							.boolean(0, 1);
+			});
 		};
 		change(level, revoke);
 		if (!revoke) {

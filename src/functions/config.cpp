@@ -178,7 +178,7 @@ log_change(const pg::TriggerCall &trigger, const Table &table, const std::string
 	pg::with_spi([&](pg::Spi &spi) {
 		pg::with_latest_snapshot([&] {
 			const auto state = pg::load_state(spi).state;
-			const auto gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms());
+			const auto gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms(), false);
 			pg::Params params;
 			params << table.name << key;
 			params.add(trigger.row_type(), trigger.is_update() ? trigger.as_datum(trigger.old_row()) : Datum{},

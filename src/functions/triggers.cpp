@@ -124,7 +124,7 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	if (is_gated(classified.transition))
 		change.gates.evaluation = pg::evaluate_gates(state);
 	else
-		change.gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms());
+		change.gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms(), classified.target_kill);
 	const auto *evaluation = change.gates.evaluation ? &*change.gates.evaluation : nullptr;
 	auto preflight = Preflight::warn;
 	if (evaluation && classified.transition == Transition::start) {
@@ -209,6 +209,8 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 			if (trigger.is_insert() && stored.state.exists && request.kill_switch.value_or(false)) {
 				// An upsert that kills: let it meet the row that there is, and be decided as an update.
 				conflict = stored.state;
+				conflict->stage = Stage::canary_1;
+				conflict->kill_switch = true;
 				return;
 			}
 			if (trigger.is_insert() && stored.state.exists)

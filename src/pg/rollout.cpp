@@ -115,10 +115,10 @@ attempt_within(int limit, const std::function<void()> &f) {
 }
 
 BoundedEvaluation
-evaluate_within(const State &state, int milliseconds) {
+evaluate_within(const State &state, int milliseconds, bool is_kill) {
 	BoundedEvaluation bounded;
 	// What is read in a SERIALIZABLE transaction may undo it at its commit, in favour of one that reports an event.
-	if (IsolationIsSerializable()) {
+	if (is_kill && IsolationIsSerializable()) {
 		bounded.unavailable =
 			"not read in a SERIALIZABLE transaction, where reading could undo the change at its commit";
 		return bounded;

@@ -27,7 +27,7 @@ struct BoundedEvaluation {
 	std::optional<Evaluation> evaluation;
 	std::string unavailable;
 };
-BoundedEvaluation evaluate_within(const State &state, int milliseconds);
+BoundedEvaluation evaluate_within(const State &state, int milliseconds, bool is_kill);
 
 // What a function asks of the triggers beyond what a row can say.  Taken by the first row that is written while it is
 // open, and by no other.

@@ -34,7 +34,7 @@ out=$(mktemp -d "${TMPDIR:-/tmp}/chat_v11_iso.XXXXXX")
 trap 'rm -rf "$out"' EXIT
 "$("$pg_config" --bindir)/createdb" isolation_regression
 # A call that should not wait and does is a failure within a minute, not within six.
-export PGISOLATIONTIMEOUT="${PGISOLATIONTIMEOUT:-60}"
+export PGISOLATIONTIMEOUT="${PGISOLATIONTIMEOUT:-30}"
 rc=0
 "$runner" --use-existing --inputdir="$here" --outputdir="$out" --bindir="$("$pg_config" --bindir)" \
 	--dbname=isolation_regression "${names[@]}" || rc=$?

@@ -71,7 +71,8 @@ cd "$dir"
 rc=0
 "${as_server[@]}" env -u PGSERVICE -u PGOPTIONS -u PGPASSWORD -u PGHOST -u PGUSER -u PGDATABASE \
 	TESTDIR="$dir/work" TESTDATADIR="$dir/work/data" TESTLOGDIR="$dir/work/log" PG_TEST_PORT_DIR="$dir/work/ports" \
-	PATH="$bindir:$PATH" HOME="$dir/work" LC_ALL=C PG_REGRESS="$pgxs/../test/regress/pg_regress" \
+	PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-90}" PATH="$bindir:$PATH" HOME="$dir/work" LC_ALL=C \
+	PG_REGRESS="$pgxs/../test/regress/pg_regress" \
 	CHAT_V11_STAGE="$dir/stage" CHAT_V11_PKGLIBDIR="$("$pg_config" --pkglibdir)" \
 	CHAT_V11_SHAREDIR="$("$pg_config" --sharedir)" \
 	prove --timer -I "$pgxs/../test/perl" -I "$dir/tests" "${tests[@]}" 2>&1 | tee "$dir/output" || rc=$?

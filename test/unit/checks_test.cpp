@@ -179,10 +179,9 @@ constexpr std::int64_t plenty = 1000; // every sample fails
 
 BOOST_DATA_TEST_CASE(stale_telemetry_is_unknown, bdata::make(limit_checks), c) {
 	auto input = green();
-	if (c.zero_ok) // its own kind may be rare, so telemetry as a whole is asked
-		for (auto &seen : input.telemetry->last_seen)
-			seen = noon - 24h;
-	auto &seen = input.telemetry->last_seen[static_cast<size_t>(c.fresh_kind)];
+	// Its own kind may be rare, so the canary's telemetry as a whole is asked.
+	auto &seen = c.zero_ok ? input.telemetry->newest[static_cast<size_t>(Cohort::v11)]
+						   : input.telemetry->last_seen[static_cast<size_t>(c.fresh_kind)];
 	seen = noon - 2min;
 	BOOST_TEST(status_of(input, c.check) == Status::pass);
 	seen = noon - 2min - instant;
@@ -199,11 +198,20 @@ BOOST_DATA_TEST_CASE(a_kind_that_never_came_is_unknown, bdata::make(limit_checks
 	BOOST_TEST(status_of(input, c.check) == Status::no_data);
 }
 
+// The control cannot vouch for a canary that fell silent.
+BOOST_DATA_TEST_CASE(a_silent_canary_is_unknown, bdata::make(limit_checks), c) {
+	auto input = green();
+	input.telemetry->newest[static_cast<size_t>(Cohort::v11)] = noon - 2min - instant;
+	BOOST_TEST(status_of(input, c.check) == Status::no_data);
+	BOOST_TEST(!evaluate(input).green());
+}
+
 // Time does not heal what was seen: a reporter that dies after a breach must not turn it into "unknown".
 BOOST_DATA_TEST_CASE(a_known_failure_stays_red_when_telemetry_goes_stale, bdata::make(limit_checks), c) {
 	auto input = green();
 	set_counts(input, c.check, plenty, plenty);
 	input.telemetry->last_seen.fill(noon - 20min);
+	input.telemetry->newest.fill(noon - 20min);
 	BOOST_TEST(status_of(input, c.check) == Status::fail);
 }
 
@@ -311,6 +319,7 @@ BOOST_AUTO_TEST_CASE(being_wired_does_not_help_where_all_telemetry_is_stale) {
 	auto input = green();
 	input.wired.fill(true);
 	input.telemetry->last_seen.fill(noon - 3min);
+	input.telemetry->newest.fill(noon - 3min);
 	for (const auto &each : limit_checks)
 		BOOST_TEST(status_of(input, each.check) == Status::no_data);
 }

@@ -84,6 +84,8 @@ report(GateInput &input, Kind kind, Duration age, std::int64_t n = 1, Cohort coh
 		slices[slice_of(age)].of(kind) += n;
 	auto &seen = input.telemetry->last_seen[static_cast<size_t>(kind)];
 	seen = std::max(seen.value_or(input.now - age), input.now - age);
+	auto &newest = input.telemetry->newest[static_cast<size_t>(cohort)];
+	newest = std::max(newest.value_or(input.now - age), input.now - age);
 }
 
 // Writes that became mature `age` before now and have no receipt.
@@ -103,6 +105,13 @@ report_stalls(GateInput &input, Duration age, std::int64_t stalls, int actors, s
 	for (int i = 0; i < actors; ++i)
 		slice.stall_actors.insert("actor " + std::to_string(i));
 	slice.anonymous_stalls += anonymous;
+}
+
+// As if nothing at all had come for so long, of whatever kind and cohort.
+inline void
+go_stale(GateInput &input, Duration age) {
+	input.telemetry->last_seen.fill(input.now - age);
+	input.telemetry->newest.fill(input.now - age);
 }
 
 // Takes one kind out of the canary's traffic.
@@ -147,6 +156,8 @@ green(Stage stage = Stage::canary_10) {
 	telemetry.acks_since_entry[static_cast<size_t>(Cohort::v11)] = policy.percent * 1000;
 	telemetry.acks_since_entry[static_cast<size_t>(Cohort::v10)] = (100 - policy.percent) * 1000;
 	telemetry.last_seen.fill(noon - 10s);
+	telemetry.newest.fill(noon - 10s);
+	telemetry.newest.fill(noon - 10s);
 	telemetry.last_seen[static_cast<size_t>(Kind::pending_forever)] = noon - 24h;
 	return input;
 }
@@ -158,6 +169,7 @@ calm_after_kill(Duration since_kill = 30min) {
 	input.state = killed(noon - since_kill);
 	slices_of(input).assign(slice_count, {});
 	input.telemetry->percentiles[static_cast<size_t>(Cohort::v11)] = {};
+	input.telemetry->newest[static_cast<size_t>(Cohort::v11)].reset();
 	return input;
 }
 

@@ -81,6 +81,7 @@ BOOST_AUTO_TEST_CASE(the_answer_carries_what_it_was_made_of) {
 	auto input = green();
 	input.mock_clock = true;
 	input.telemetry->last_seen.fill(noon - 40s);
+	input.telemetry->newest.fill(noon - 40s);
 	const auto answer = evaluate(input);
 	BOOST_CHECK(answer.evaluated_at == noon);
 	BOOST_CHECK(answer.window_start == noon - 30min);
@@ -92,6 +93,7 @@ BOOST_AUTO_TEST_CASE(the_answer_carries_what_it_was_made_of) {
 	BOOST_CHECK(answer.find("no such check") == nullptr);
 	// Events reported by a clock that runs ahead are not of negative age.
 	input.telemetry->last_seen.fill(noon + 4s);
+	input.telemetry->newest.fill(noon + 4s);
 	BOOST_CHECK(evaluate(input).data_age == Duration(0));
 }
 
