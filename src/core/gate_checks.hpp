@@ -24,9 +24,13 @@ struct PastFailure {
 // through a window of half an hour stays failed for that half hour, and only then quiet begins.
 std::optional<PastFailure> last_failure(const GateInput &input, Duration span);
 
-// The newest failure of a counted P0 check that rests on events less than `span` old: whatever the length of its own
-// window, a breach is forgotten `span` after it happened.
-std::optional<PastFailure> last_p0_breach(const GateInput &input, Duration span);
+// Whether a counted P0 check was broken by events less than `span` old: whatever the length of its own window, a breach
+// is forgotten `span` after it happened.  Of several, the one that is forgotten last.
+struct Breach {
+	const Check *check;
+	std::optional<Time> forgotten_at; // to the minute above
+};
+std::optional<Breach> last_p0_breach(const GateInput &input, Duration span);
 
 // By when, to the minute above, the newest bad event of a check will be `span` old; nothing if there was none.
 std::optional<Time> breach_forgotten(const GateInput &input, const Check &check, Duration span);

@@ -108,8 +108,9 @@ evaluate(const GateInput &input) {
 	if (only_time)
 		answer.earliest = opens;
 
-	answer.p0_breach =
-		!answer.p0_ok || (input.telemetry && last_p0_breach(input, input.settings.p0_clear_window).has_value());
+	if (input.telemetry)
+		if (const auto breach = last_p0_breach(input, input.settings.p0_clear_window))
+			answer.p0_breach = breach->check->name;
 
 	if (!answer.p0_ok)
 		answer.decision = Decision::rollback;

@@ -59,7 +59,8 @@ struct GateAnswer {
 	bool p0_ok = false;
 	bool p1_ok = false;
 	bool rollout_ok = false;
-	bool p0_breach = false; // a P0 check was broken within p0_clear_window, also where its own window is shorter
+	// The P0 check that was broken within p0_clear_window, also where its own window is shorter; "" where none was.
+	std::string p0_breach;
 	std::vector<std::string> reasons; // most severe first; empty when green
 	std::vector<CheckResult> checks;
 	std::vector<Figure> figures;      // of cohort v11, in the order of metric_rules()

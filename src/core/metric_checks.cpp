@@ -161,16 +161,6 @@ last_failure(const GateInput &input, Duration span) {
 	return newest_failure(input, [&](const Check &check) { return check.gate == Gate::rollout ? 0 : marks; });
 }
 
-std::optional<PastFailure>
-last_p0_breach(const GateInput &input, Duration span) {
-	return newest_failure(input, [&](const Check &check) -> std::int64_t {
-		const auto *rule = find_metric(check.metric);
-		if (check.gate != Gate::p0 || !rule)
-			return 0;
-		return std::max<std::int64_t>(minutes_of(span - check_window(input, *rule)), 0) + 1;
-	});
-}
-
 std::optional<Time>
 breach_forgotten(const GateInput &input, const Check &check, Duration span) {
 	const auto *rule = find_metric(check.metric);
@@ -179,6 +169,26 @@ breach_forgotten(const GateInput &input, const Check &check, Duration span) {
 		if (rule->of(slices[ago], {}).numerator > 0)
 			return input.now - std::chrono::minutes(ago) + span;
 	return std::nullopt;
+}
+
+std::optional<Breach>
+last_p0_breach(const GateInput &input, Duration span) {
+	std::optional<Breach> last;
+	for (const auto &check : input.checks) {
+		const auto *rule = find_metric(check.metric);
+		if (!check.counts() || check.gate != Gate::p0 || !rule)
+			continue;
+		const auto marks = std::max<std::int64_t>(minutes_of(span - check_window(input, *rule)), 0) + 1;
+		std::int64_t ago = 0;
+		while (ago < marks && !failed_at(input, check, ago))
+			++ago;
+		if (ago == marks)
+			continue;
+		const Breach breach{&check, breach_forgotten(input, check, span)};
+		if (!last || last->forgotten_at < breach.forgotten_at)
+			last = breach;
+	}
+	return last;
 }
 
 CheckResult

@@ -117,7 +117,7 @@ judge_killed(const GateInput &input, CheckResult &result) {
 	if (!input.telemetry)
 		return {Status::no_data, "telemetry cannot be read: " + input.telemetry_error};
 	if (const auto last = last_p0_breach(input, input.settings.p0_clear_window)) {
-		auto clear = breach_forgotten(input, *last->check, input.settings.p0_clear_window);
+		auto clear = last->forgotten_at;
 		if (clear)
 			clear = std::max(*clear, *input.state.entered_at + wait);
 		return {Status::fail,

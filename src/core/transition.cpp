@@ -148,9 +148,10 @@ require_p0_clear(const GateAnswer &gates) {
 		throw gate_closed("resume is refused, the kill switch stays on",
 						  "Telemetry cannot be read: " + gates.telemetry_error + ".", "Mend the telemetry.");
 	const auto blockers = resume_blockers(gates);
-	if (blockers.empty() && gates.p0_breach)
+	if (blockers.empty() && !gates.p0_breach.empty())
 		throw gate_closed("resume is refused, the kill switch stays on",
-						  "A P0 check was broken within p0_clear_window.", "select * from chat_v11.explain_gates();");
+						  gates.p0_breach + " was broken within p0_clear_window.",
+						  "select * from chat_v11.explain_gates();");
 	if (blockers.empty())
 		return;
 	throw gate_closed("resume is refused, the kill switch stays on", failing(blockers),
@@ -209,12 +210,13 @@ require_no_breach(const GateAnswer &gates) {
 		throw gate_closed("break-glass cannot tell whether there is a P0 breach",
 						  "Telemetry cannot be read: " + gates.telemetry_error + ".",
 						  "Mend the telemetry; a kill still works.");
-	if (gates.p0_breach) {
+	if (!gates.p0_breach.empty()) {
 		std::vector<const CheckResult *> blockers;
 		for (const auto *result : promote_blockers(gates))
 			if (result->check.gate == Gate::p0 || result->check.name == "killed")
 				blockers.push_back(result);
-		throw gate_closed("break-glass does not lift a P0 breach inside its window", failing(blockers),
+		throw gate_closed("break-glass does not lift a P0 breach inside its window",
+						  gates.p0_breach + " was broken within p0_clear_window.\n" + failing(blockers),
 						  gates.state.killed()
 							  ? gate_hint(blockers, set_command(Stage::canary_1, false, "resume controlled"))
 							  : set_command(Stage::canary_1, true, "hard stop: p0 invariant breach"));
@@ -312,7 +314,7 @@ decide(const State &state, const Request &request, const Classified &classified,
 			require_two_people(request);
 		if (request.forced && gated) {
 			// A first start has nothing that could have been broken.
-			if (rule.needs != Needs::preconditions || gates->p0_breach)
+			if (rule.needs != Needs::preconditions || !gates->p0_breach.empty())
 				require_no_breach(*gates);
 			overridden = true;
 		} else {

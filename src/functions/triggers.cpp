@@ -263,6 +263,8 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 					  ", row " + std::to_string(logged.id) + ", by " + pg::one_line(logged.changed_by) + ", hash " +
 					  to_hex(logged.hash));
 	pg::warn_if_mocked();
+	// What was answered must outlive a crash, also where synchronous_commit is off.
+	ForceSyncCommit();
 	return PointerGetDatum(nullptr);
 }
 

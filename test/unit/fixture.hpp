@@ -157,7 +157,6 @@ green(Stage stage = Stage::canary_10) {
 	telemetry.acks_since_entry[static_cast<size_t>(Cohort::v10)] = (100 - policy.percent) * 1000;
 	telemetry.last_seen.fill(noon - 10s);
 	telemetry.newest.fill(noon - 10s);
-	telemetry.newest.fill(noon - 10s);
 	telemetry.last_seen[static_cast<size_t>(Kind::pending_forever)] = noon - 24h;
 	return input;
 }

@@ -57,9 +57,10 @@ BOOST_DATA_TEST_CASE(it_is_valid_in_every_situation, bdata::make({0, 1, 2, 3, 4}
 								  : green(Stage::full);
 	if (situation == 3)
 		input.telemetry.reset();
-	if (situation == 4)
+	if (situation == 4) {
 		input.telemetry->last_seen.fill(std::nullopt);
-	input.telemetry->newest.fill(std::nullopt);
+		input.telemetry->newest.fill(std::nullopt);
+	}
 	const auto json = json_of(input);
 	BOOST_TEST(json.contains("telemetry_error") == false); // an error that gives no reason is none to show
 	BOOST_TEST(json["checks"].size() == input.checks.size());

@@ -28,7 +28,7 @@ BOOST_DATA_TEST_CASE(a_healthy_rollout_is_green_at_every_stage, bdata::make(all_
 	BOOST_TEST(answer.green());
 	BOOST_TEST(answer.decision == Decision::proceed);
 	BOOST_TEST(answer.reasons.empty());
-	BOOST_TEST(!answer.p0_breach);
+	BOOST_TEST(answer.p0_breach == "");
 	BOOST_CHECK(!answer.earliest);
 	for (const auto &result : answer.checks)
 		if (result.check.enabled)
@@ -95,6 +95,11 @@ BOOST_AUTO_TEST_CASE(the_answer_carries_what_it_was_made_of) {
 	input.telemetry->last_seen.fill(noon + 4s);
 	input.telemetry->newest.fill(noon + 4s);
 	BOOST_CHECK(evaluate(input).data_age == Duration(0));
+	// While live it is the canary's age that counts, else anybody's.
+	input.telemetry->newest[static_cast<size_t>(Cohort::v11)] = noon - 90s;
+	BOOST_CHECK(evaluate(input).data_age == Duration(90s));
+	input.state = killed(noon);
+	BOOST_CHECK(evaluate(input).data_age == Duration(0));
 }
 
 BOOST_AUTO_TEST_CASE(evaluating_twice_says_the_same) {
@@ -135,7 +140,7 @@ BOOST_DATA_TEST_CASE(a_breach_stays_red_for_exactly_the_window, bdata::make({1, 
 				BOOST_TEST(status_of(input, breach.check) == (red ? Status::fail : Status::pass));
 				const auto answer = evaluate(input);
 				BOOST_TEST(answer.p0_ok == !red);
-				BOOST_TEST(answer.p0_breach == red);
+				BOOST_TEST(!answer.p0_breach.empty() == red);
 			}
 		}
 }
@@ -153,7 +158,7 @@ BOOST_DATA_TEST_CASE(a_stall_is_remembered_beyond_its_own_window, bdata::make({1
 		const auto answer = evaluate(input);
 		BOOST_TEST_CONTEXT("after " << format_duration(age)) {
 			BOOST_TEST(answer.p0_ok == (age >= 5min));
-			BOOST_TEST(answer.p0_breach == (age < std::max<Duration>(window, 5min)));
+			BOOST_TEST(!answer.p0_breach.empty() == (age < std::max<Duration>(window, 5min)));
 		}
 	}
 }
@@ -161,9 +166,9 @@ BOOST_DATA_TEST_CASE(a_stall_is_remembered_beyond_its_own_window, bdata::make({1
 BOOST_AUTO_TEST_CASE(a_check_that_counts_nowhere_makes_no_breach) {
 	auto input = green();
 	report_stalls(input, 10min, 100 * per_minute, 3);
-	BOOST_TEST(evaluate(input).p0_breach);
+	BOOST_TEST(evaluate(input).p0_breach != "");
 	check_in(input, "send_stall_rate").enabled = false;
-	BOOST_TEST(!evaluate(input).p0_breach);
+	BOOST_TEST(evaluate(input).p0_breach == "");
 }
 
 BOOST_AUTO_TEST_CASE(enough_slices_are_asked_for) {
@@ -311,6 +316,20 @@ BOOST_AUTO_TEST_CASE(evidence_takes_data_for_every_check_that_counts) {
 	check_in(input, "forced_resync_rate").enabled = false;
 	check_in(input, "full_state_rate").on_fail = OnFail::advise;
 	BOOST_TEST(status_of(input, "evidence") == Status::pass);
+}
+
+// "Unknown is never green for a promotion", also where nobody asks for evidence.
+BOOST_AUTO_TEST_CASE(unknown_is_not_green_while_evidence_is_off) {
+	for (const bool advise : {false, true}) {
+		auto input = green();
+		auto &check = check_in(input, "evidence");
+		check.enabled = advise;
+		check.on_fail = advise ? OnFail::advise : OnFail::hold;
+		BOOST_TEST(evaluate(input).green());
+		silence(input, Kind::read_cursor, std::nullopt);
+		BOOST_TEST(evaluate(input).decision == Decision::hold);
+		BOOST_TEST(!evaluate(input).green());
+	}
 }
 
 BOOST_AUTO_TEST_CASE(nothing_but_a_start_is_possible_before_it) {

@@ -440,6 +440,7 @@ const std::vector<StateCase> states = {
 	{"updated_at", [](State &s) { *s.updated_at += instant; }},
 	{"updated_by", [](State &s) { s.updated_by = "mallory"; }},
 	{"note", [](State &s) { s.note.reset(); }},
+	{"history_id", [](State &s) { --s.history_id; }},
 	{"overridden", [](State &s) { s.overridden = true; }},
 	{"row", [](State &s) { s = {}; }},
 };

@@ -85,6 +85,8 @@ const std::vector<SpanCase> spans = {
 	{24h, "1 d"},
 	{25h + 2min + 3s, "1 d 1 h"}, // two units are enough for people
 	{-90s, "-1 min 30 s"},
+	{Duration::max(), "106751991 d 4 h"},
+	{Duration::min(), "-106751991 d 4 h"}, // its positive twin does not exist
 };
 
 BOOST_DATA_TEST_CASE(a_span_is_shown_in_its_two_largest_units, bdata::make(spans), c) {

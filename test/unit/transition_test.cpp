@@ -209,10 +209,6 @@ BOOST_AUTO_TEST_CASE(a_missing_row_that_the_log_knows_of_can_only_be_killed) {
 
 // What a verifier asks of a row of the log, where a row that was not there reads as (canary_1, killed).
 BOOST_AUTO_TEST_CASE(the_log_knows_exactly_the_steps_of_the_runbook) {
-	struct Side {
-		Stage stage;
-		bool kill;
-	};
 	std::vector<State> reachable = {State{}, state_at(Life::killed, Stage::canary_1)};
 	for (const auto stage : all_stages)
 		reachable.push_back(state_at(Life::live, stage));
@@ -488,6 +484,8 @@ const std::vector<ClosedCase> closed = {
 	{"stale", [](GateInput &i) { i.telemetry->last_seen[1] = noon - 3min; },
 	 "P0 no_data: ack_without_receipt_10s_rate"},
 	{"silent", [](GateInput &i) { silence(i, Kind::read_cursor, {}); }, "P0 no_data: read_rollback_detected_rate"},
+	{"silent canary", [](GateInput &i) { i.telemetry->newest[1] = noon - 3min; },
+	 "P0 no_data: timeline_duplicate_detected_rate"},
 	{"blind", [](GateInput &i) { i.telemetry.reset(); }, "P0 no_data: send_stall_rate"},
 	{"few samples", [](GateInput &i) { i.telemetry->mature_since_entry = 999; }, "rollout no_data: evidence"},
 	{"wrong share",
@@ -673,6 +671,27 @@ BOOST_AUTO_TEST_CASE(unreadable_telemetry_refuses_it) {
 	BOOST_TEST(contains(refusal.detail(), "disk full"));
 }
 
+// Who switches the checks off that would say so has not made the rollout calm.
+BOOST_AUTO_TEST_CASE(it_stays_shut_where_the_checks_that_refuse_are_switched_off) {
+	auto input = calm_after_kill();
+	report(input, Kind::write_started, 10min, 10);
+	report_stalls(input, 10min, 10, 3);
+	check_in(input, "killed").enabled = false;
+	BOOST_TEST(refused(input, ask("canary_1", false)).token() == "ERR_GATE_CLOSED");
+	input = calm_after_kill();
+	check_in(input, "killed").enabled = false;
+	input.telemetry.reset();
+	input.telemetry_error = "disk full";
+	BOOST_TEST(refused(input, ask("canary_1", false)).token() == "ERR_GATE_CLOSED");
+}
+
+// A clock that was set back must not leave a kill in the future, where no wait ever ends.
+BOOST_AUTO_TEST_CASE(a_kill_of_the_future_is_a_kill_of_now) {
+	const auto input = calm_after_kill(-1h);
+	const auto accepted = apply(input, ask("canary_1", true));
+	BOOST_CHECK(accepted.state.entered_at == noon);
+}
+
 BOOST_AUTO_TEST_CASE(it_goes_live_at_canary_1_with_a_new_clock) {
 	const auto accepted = apply(calm_after_kill(), ask("canary_1", false));
 	BOOST_TEST(accepted.state.live());
@@ -780,6 +799,52 @@ BOOST_AUTO_TEST_CASE(it_needs_an_approver_who_is_not_the_caller) {
 	BOOST_TEST(refusal.sqlstate() == "42501");
 	request.approved_by = "ivan";
 	BOOST_TEST(refused(shut(Stage::canary_10), request).token() == "ACCEPTED");
+}
+
+// One person under another spelling, or under another of their own names, is still one person.
+BOOST_DATA_TEST_CASE(it_sees_through_other_spellings_of_the_caller,
+					 bdata::make({"OLGA", " olga", "olga\t", "Olga\n", "o l g a", "backend", "olga@example"}),
+					 approver) {
+	auto request = ask_forced("canary_50");
+	request.also_caller = {"backend", "olga@example"};
+	request.approved_by = approver;
+	BOOST_TEST(refused(shut(Stage::canary_10), request).token() == "ERR_FORBIDDEN");
+}
+
+BOOST_DATA_TEST_CASE(blanks_are_neither_a_note_nor_a_name, bdata::make({" ", "                         ", "\t\n\r  "}),
+					 blank) {
+	auto request = ask_forced("canary_50");
+	request.note = std::string(30, ' ') + blank;
+	BOOST_TEST(refused(shut(Stage::canary_10), request).token() == "ERR_INVALID_ARGUMENT");
+	request = ask_forced("canary_50");
+	request.approved_by = blank;
+	BOOST_TEST(refused(shut(Stage::canary_10), request).token() == "ERR_INVALID_ARGUMENT");
+}
+
+// The rules hold for the call as such, not only where there was a gate to skip; what skipped none is not marked.
+BOOST_DATA_TEST_CASE(it_asks_for_two_people_also_where_there_is_no_gate, bdata::make({"canary_10", "canary_1"}),
+					 target) {
+	auto request = ask_forced(target);
+	BOOST_TEST(!apply(green(Stage::canary_10), request).overridden);
+	request.approved_by = request.caller;
+	BOOST_TEST(refused(green(Stage::canary_10), request).token() == "ERR_FORBIDDEN");
+	request = ask_forced(target);
+	request.note = "too short";
+	BOOST_TEST(refused(green(Stage::canary_10), request).token() == "ERR_INVALID_ARGUMENT");
+}
+
+// Nobody can say that there is no P0 breach who sees nothing; before a first start there was nothing to break.
+BOOST_AUTO_TEST_CASE(it_does_not_go_on_blindly) {
+	for (auto input : {shut(Stage::canary_10), calm_after_kill(), not_started()}) {
+		input.telemetry.reset();
+		input.telemetry_error = "disk full";
+		const auto refusal = refused(input, ask_forced(input.state.live() ? "canary_50" : "canary_1"));
+		BOOST_TEST_CONTEXT(describe(input.state)) {
+			BOOST_TEST(refusal.token() == (input.state.exists ? "ERR_GATE_CLOSED" : "ACCEPTED"));
+			if (input.state.exists)
+				BOOST_TEST(contains(refusal.detail(), "disk full"));
+		}
+	}
 }
 
 BOOST_AUTO_TEST_CASE(it_keeps_to_the_expected_version) {
