@@ -22,6 +22,8 @@ foreach my $round (1 .. 3)
 
 	# Confirmed, and then the server dies at once.
 	my $session = $node->background_psql('postgres');
+	# For a change of the state it is not the caller's to do without the disk.
+	$session->query_safe('SET synchronous_commit = off') if $round > 1;
 	my $answer = $session->query_safe(set_sql('canary_1', 'true', "round $round"));
 	crash($node, @how);
 	drop_session($session);

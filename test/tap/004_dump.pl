@@ -84,6 +84,7 @@ command_ok([ 'pg_dump', @$host, '-Fd', '-j2', '-f', "$dir/directory", 'source' ]
 command_ok([ 'pg_dump', @$host, '-Fc', '-a', '-f', "$dir/data", 'source' ], 'dump of the data alone');
 
 my @psql = ('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', @$host);
+# Not pg_restore -j: PostgreSQL loads the tables of an extension in parallel without regard to their foreign keys.
 my %ways = (
 	'psql' => [ @psql, '-f', "$dir/plain.sql" ],
 	'psql --single-transaction' => [ @psql, '--single-transaction', '-f', "$dir/plain.sql" ],
@@ -91,7 +92,7 @@ my %ways = (
 	'psql of INSERTs with columns' => [ @psql, '-1', '-f', "$dir/columns.sql" ],
 	'pg_restore' => [ 'pg_restore', '-e', @$host, "$dir/custom" ],
 	'pg_restore --single-transaction' => [ 'pg_restore', '-1', @$host, "$dir/custom" ],
-	'pg_restore -j4' => [ 'pg_restore', '-e', '-j4', @$host, "$dir/directory" ],
+	'pg_restore of a directory' => [ 'pg_restore', '-e', @$host, "$dir/directory" ],
 	'pg_restore of the data alone' => [ 'pg_restore', '-e', @$host, "$dir/data" ]);
 foreach my $way (sort keys %ways)
 {

@@ -51,8 +51,8 @@ my @calls = (
 		reads => 1 },
 	{ name => 'illegal step', sql => set_sql('full', 'false'), refused => 'PT409' },
 	{ name => 'force',
-		sql => "SELECT chat_v11.force_rollout_state('canary_10', false, 'the drill needs this', 'somebody')",
-		reads => 1, after => $hold_after },
+		sql => "SELECT chat_v11.force_rollout_state('canary_10', false, 'the drill needs all of this now', 'somebody')",
+		reads => 1, after => $hold_after, closed => 1 },
 	{ name => 'update by hand', sql => "UPDATE chat_v11.rollout_state SET stage = 'canary_10'", closed => 1 },
 	{ name => 'delete by hand', sql => 'DELETE FROM chat_v11.rollout_state', refused => 'PT405' },
 	{ name => 'truncate', sql => 'TRUNCATE chat_v11.gate_log', refused => 'PT405' },
@@ -66,7 +66,7 @@ my @calls = (
 	{ name => 'explain', sql => 'SELECT * FROM chat_v11.explain_gates()', reads => 1 },
 	{ name => 'explain at', sql => 'SELECT * FROM chat_v11.explain_gates(now())', reads => 1 },
 	{ name => 'what if',
-		sql => q{SELECT * FROM chat_v11.what_if('{"dwell": {"limit": 1}, "settings": {"metric_window_s": 60}}')},
+		sql => q{SELECT * FROM chat_v11.what_if('{"cohort_share": {"limit": 1}, "settings": {"metric_window_s": 60}}')},
 		reads => 1 },
 	{ name => 'verify', sql => 'SELECT * FROM chat_v11.verify_history()' },
 	{ name => 'metrics', sql => "SELECT * FROM chat_v11.metrics(now() - interval '1 h', now())" },
@@ -116,6 +116,13 @@ my $seen_sql = "SELECT concat_ws('/', version, (SELECT count(*) FROM chat_v11.ro
   . '(SELECT count(*) FROM chat_v11.event)) AS seen FROM chat_v11.rollout_state';
 my $seen = ask($node, $seen_sql);
 
+# Whether the call changes the state, and so writes the gate log.
+sub changes
+{
+	my ($call) = @_;
+	return $call->{sql} =~ /(set|force)_(v11_)?rollout_state|(UPDATE|INTO) chat_v11\.rollout_state/;
+}
+
 # Runs one call with a fault at each of the given places.  A line for each: the place; the call's SQLSTATE; that of the
 # next crossing, which meets the fault if the call did not; what is then to be seen; whether it killed, and unseeing;
 # and how the next statement was logged.
@@ -123,7 +130,9 @@ sub walk
 {
 	my ($call, $kind, @places) = @_;
 	my $sql = "SET client_min_messages = error;\n\\o /dev/null\n";
-	my $killed_sql = "SELECT s.kill_switch AS killed, h.gates ?| ARRAY['unavailable', 'telemetry_error'] AS blind "
+	# The gate log only repeats what the log has, so a change goes on without it.
+	my $killed_sql = "SELECT s.kill_switch AS killed, h.gates ?| ARRAY['unavailable', 'telemetry_error'] "
+	  . "OR h.transition <> 'config' AND NOT EXISTS (SELECT FROM chat_v11.gate_log g WHERE g.version = h.version) AS blind "
 	  . 'FROM chat_v11.rollout_state s, chat_v11.rollout_history h ORDER BY h.id DESC LIMIT 1';
 	my $found_sql = "SELECT concat_ws('/', transition, overridden, coalesce(note, '-')) AS found "
 	  . 'FROM chat_get_v11_rollout_history(1)';
@@ -131,7 +140,7 @@ sub walk
 	foreach my $at (@places)
 	{
 		my $run = "$call->{sql};\n\\set state :SQLSTATE\n\\set killed -\n\\set blind -\n\\set found -\n";
-		$run .= "$killed_sql\n\\gset\n" if $call->{bounded};
+		$run .= "$killed_sql\n\\gset\n" if $call->{bounded} || changes($call);
 		$sql .=
 		  $call->{before}
 		  ? "BEGIN; $call->{before}; SET LOCAL chat_v11.fault = '$kind:$at'; SAVEPOINT s;\n${run}"
@@ -157,6 +166,7 @@ sub judge
 	my $unreadable = $kind eq 'error' || $kind eq 'exception';
 	return if $call->{reads} && $unreadable && $state eq '00000';
 	return if $call->{closed} && $unreadable && $state eq 'PT412';
+	return if changes($call) && !$call->{bounded} && $kind ne 'cancel' && $state eq '00000' && $blind eq 't';
 	if ($call->{bounded} && $kind ne 'cancel' && $state eq '00000')
 	{
 		return 'not killed' if $call->{name} =~ /kill/ && $killed ne 't';
