@@ -35,11 +35,19 @@ build() {
 	make -s -j"$(nproc)" all build/unit/run build/traffic && echo "ok build"
 } 9>.build.lock
 
+# The frozen script of the present version is what its modules make.
+frozen() {
+	local version
+	version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" chat_v11.control)
+	cmp "build/sql/chat_v11--$version.sql" "sql/releases/chat_v11--$version.sql" && echo "ok $version"
+}
+
 suite build '^ok build' build
 suite unit 'Leaving test case|test case .* has passed' build/unit/run --log_level=test_suite --report_level=detailed
 suite format '^ok ' test/format.sh
 suite traffic '^ok' test/traffic/check.sh build/traffic
 suite docs '^ok' test/docs/check.sh
+suite release '^ok' frozen
 suite regress '^(ok|test) .* ok ' test/regress.sh
 suite isolation '^(ok|test) .* ok ' test/isolation/run.sh
 suite tap '^ *ok [0-9]+' test/tap/run.sh
