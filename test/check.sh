@@ -10,14 +10,19 @@ trap 'rm -rf "$log"' EXIT
 passed=0
 failed=0
 
-# suite NAME PATTERN COMMAND...: counts the lines of its output that match PATTERN as tests that passed.
+# suite NAME PATTERN COMMAND...: counts the lines of its output that match PATTERN as tests that passed; where PATTERN has
+# a group, the number that the group holds counts instead.
 suite() {
 	local name=$1 pattern=$2 began=$SECONDS rc=0 n
 	shift 2
 	case " ${CHAT_V11_SKIP:-} " in *" $name "*) return ;; esac
 	printf '%-14s' "$name"
 	"$@" >"$log/$name" 2>&1 || rc=$?
-	n=$(grep -cE "$pattern" "$log/$name")
+	case $pattern in
+	*'('*'[0-9]'*) n=$(sed -nE "s/$pattern/\\1/p" "$log/$name" | tail -n 1) ;;
+	*) n=$(grep -cE "$pattern" "$log/$name") ;;
+	esac
+	n=${n:-0}
 	if [ $rc -eq 0 ] && [ "$n" -gt 0 ]; then
 		passed=$((passed + n))
 		printf 'ok    %4d tests  %3d s\n' "$n" $((SECONDS - began))
@@ -45,11 +50,11 @@ frozen() {
 suite build '^ok build' build
 suite unit 'Leaving test case|test case .* has passed' build/unit/run --log_level=test_suite --report_level=detailed
 suite format '^ok ' test/format.sh
-suite traffic '^ok' test/traffic/check.sh build/traffic
-suite docs '^ok' test/docs/check.sh
+suite traffic '^([0-9]+) passed, 0 failed$' test/traffic/check.sh build/traffic
+suite docs '^([0-9]+) passed, 0 failed$' test/docs/check.sh
 suite release '^ok' frozen
-suite regress '^(ok|test) .* ok ' test/regress.sh
-suite isolation '^(ok|test) .* ok ' test/isolation/run.sh
-suite tap '^ *ok [0-9]+' test/tap/run.sh
+suite regress '^test .* ok ' test/regress.sh
+suite isolation '^test .* ok ' test/isolation/run.sh
+suite tap '^Files=.*Tests=([0-9]+),.*$' test/tap/run.sh
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

@@ -279,6 +279,12 @@ classify(const State &state, const Request &request, bool log_has_state) {
 		throw invalid_argument(request.stage ? "unknown stage \"" + truncate_utf8(*request.stage, 64) + "\""
 											 : "stage is null",
 							   "Stages are canary_1, canary_10, canary_50 and full.", offers(state));
+	// First of all: who looked at another state cannot know what this one allows.
+	if (request.expected_version && *request.expected_version != state.version)
+		throw version_conflict("expected version " + std::to_string(*request.expected_version) + ", and it is " +
+								   std::to_string(state.version),
+							   facts(state),
+							   "Look again before you decide: select * from public.chat_get_v11_rollout_state();");
 	if (!state.exists && log_has_state)
 		throw invalid_transition("the state row is gone although the decision log tells of one",
 								 "Nobody is in the cohort while it is missing. Only a kill is accepted now.",
@@ -302,12 +308,6 @@ decide(const State &state, const Request &request, const Classified &classified,
 	const auto &rule = rule_of(classified.transition);
 	bool overridden = false;
 	if (!classified.target_kill) {
-		if (request.expected_version && *request.expected_version != state.version)
-			throw version_conflict("expected version " + std::to_string(*request.expected_version) + ", and it is " +
-									   std::to_string(state.version),
-								   facts(state),
-								   "Look again before you decide: select * from "
-								   "public.chat_get_v11_rollout_state();");
 		require_sane(request);
 		const bool gated = rule.needs != Needs::nothing;
 		if (request.forced)

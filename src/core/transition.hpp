@@ -38,7 +38,7 @@ struct Classified {
 	std::string notice; // "" or what the caller should know: a kill lands elsewhere than asked
 };
 
-// Throws ERR_INVALID_ARGUMENT or ERR_INVALID_TRANSITION; for a kill, never.
+// Throws ERR_INVALID_ARGUMENT, ERR_VERSION_CONFLICT or ERR_INVALID_TRANSITION; for a kill, never.
 // `log_has_state`: the decision log tells of a state although no row holds one.
 Classified classify(const State &state, const Request &request, bool log_has_state);
 
@@ -48,7 +48,7 @@ struct Accepted {
 	bool overridden; // gates were skipped by break-glass
 };
 
-// Throws ERR_GATE_CLOSED, ERR_VERSION_CONFLICT, ERR_FORBIDDEN or ERR_INVALID_ARGUMENT; for a kill, never.
+// Throws ERR_GATE_CLOSED, ERR_FORBIDDEN or ERR_INVALID_ARGUMENT; for a kill, never.
 // `gates` may be null for a kill alone: nothing that a kill needs is read from it.
 Accepted decide(const State &state, const Request &request, const Classified &classified, const GateAnswer *gates,
 				const std::vector<std::string> &unmet, Preflight preflight, Time now);

@@ -47,7 +47,7 @@ trap 'exit 130' INT TERM HUP
 chmod -R a+rX "$dir/stage"
 
 mkdir "$dir/tests" "$dir/work"
-cp "$here"/*.pl "$here"/*.pm "$dir/tests/"
+find "$here" -maxdepth 1 \( -name '*.pl' -o -name '*.pm' \) -exec cp {} "$dir/tests/" \;
 tests=()
 if [ $# -gt 0 ]; then
 	for name in "$@"; do
