@@ -1,6 +1,5 @@
 // What turns a gate: policy, checks, settings, attestations.  Every change is a row of the decision log.
 
-#include "core/gate_json.hpp"
 #include "core/refusal.hpp"
 #include "pg/log_lines.hpp"
 #include "pg/rollout.hpp"
@@ -192,8 +191,7 @@ log_change(const pg::TriggerCall &trigger, const Table &table, const std::string
 			row.from_stage = row.to_stage = name(state.stage);
 			row.from_kill_switch = row.to_kill_switch = state.kill_switch;
 			row.version = state.version;
-			row.gates = gates.evaluation ? to_json(gates.evaluation->answer, gates.evaluation->input.settings, {})
-										 : unavailable_json(gates.unavailable);
+			row.gates = pg::gates_json(gates, {});
 		});
 		row.changed_at = pg::now();
 		row.transition = name(Transition::config);

@@ -1,6 +1,5 @@
 // The triggers on the state: the state machine enforced, and its log written, whoever writes the row.
 
-#include "core/gate_json.hpp"
 #include "core/refusal.hpp"
 #include "pg/log_lines.hpp"
 #include "pg/rollout.hpp"
@@ -163,9 +162,7 @@ history_of(const pg::Change &change) {
 	row.version = state.version;
 	row.overridden = change.accepted.overridden;
 	row.mock_clock = pg::mock_now().has_value();
-	const auto &evaluation = change.gates.evaluation;
-	row.gates = evaluation ? to_json(evaluation->answer, evaluation->input.settings, change.unmet)
-						   : unavailable_json(change.gates.unavailable);
+	row.gates = pg::gates_json(change.gates, change.unmet);
 	return row;
 }
 

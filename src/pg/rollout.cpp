@@ -129,6 +129,12 @@ evaluate_within(const State &state, int milliseconds, bool is_kill) {
 	return bounded;
 }
 
+std::string
+gates_json(const BoundedEvaluation &gates, const std::vector<std::string> &unmet) {
+	return gates.evaluation ? to_json(gates.evaluation->answer, gates.evaluation->input.settings, unmet)
+							: unavailable_json(gates.unavailable);
+}
+
 OpenRequest::OpenRequest(Request request) : request_(std::move(request)) {
 	open_request = this;
 }

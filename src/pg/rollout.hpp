@@ -44,6 +44,9 @@ private:
 	Request request_;
 };
 
+// What the decision log keeps of it: the answer, or why there is none.
+std::string gates_json(const BoundedEvaluation &gates, const std::vector<std::string> &unmet);
+
 // What the deciding trigger hands to the logging one, and to the function that asked.
 struct Change {
 	State before;

@@ -46,7 +46,7 @@ trap 'exit 130' INT TERM HUP
 ) 9>"$tree/.build.lock"
 chmod -R a+rX "$dir/stage"
 
-mkdir "$dir/tests" "$dir/work"
+mkdir "$dir/tests" "$dir/nodes"
 find "$here" -maxdepth 1 \( -name '*.pl' -o -name '*.pm' \) -exec cp {} "$dir/tests/" \;
 tests=()
 if [ $# -gt 0 ]; then
@@ -62,7 +62,7 @@ else
 fi
 [ "${#tests[@]}" -gt 0 ] || { echo "run.sh: no TAP test found" >&2; exit 1; }
 if [ "$(id -u)" = 0 ]; then
-	chown -R postgres "$dir/tests" "$dir/work"
+	chown -R postgres "$dir/tests" "$dir/nodes"
 	chmod 755 "$dir"
 fi
 
@@ -70,8 +70,8 @@ cd "$dir"
 # Prove's own exit status tells of failures, but not of a run in which nothing was tested.
 rc=0
 "${as_server[@]}" env -u PGSERVICE -u PGOPTIONS -u PGPASSWORD -u PGHOST -u PGUSER -u PGDATABASE \
-	TESTDIR="$dir/work" TESTDATADIR="$dir/work/data" TESTLOGDIR="$dir/work/log" PG_TEST_PORT_DIR="$dir/work/ports" \
-	PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-90}" PATH="$bindir:$PATH" HOME="$dir/work" LC_ALL=C \
+	TESTDIR="$dir/nodes" TESTDATADIR="$dir/nodes/data" TESTLOGDIR="$dir/nodes/log" PG_TEST_PORT_DIR="$dir/nodes/ports" \
+	PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-90}" PATH="$bindir:$PATH" HOME="$dir/nodes" LC_ALL=C \
 	PG_REGRESS="$pgxs/../test/regress/pg_regress" \
 	CHAT_V11_STAGE="$dir/stage" CHAT_V11_PKGLIBDIR="$("$pg_config" --pkglibdir)" \
 	CHAT_V11_SHAREDIR="$("$pg_config" --sharedir)" \
@@ -79,7 +79,7 @@ rc=0
 grep -Eq '^Files=[1-9][0-9]*, Tests=[1-9]' "$dir/output" || { echo "run.sh: no test ran" >&2; rc=1; }
 # What the servers and clients said, where something failed.
 if [ $rc != 0 ]; then
-	find "$dir/work" -name 'regress_log_*' | while IFS= read -r log; do
+	find "$dir/nodes" -name 'regress_log_*' | while IFS= read -r log; do
 		grep -Eq '^\[[^]]*\](\([^)]*\))? *not ok [^#]*$|died|Bail out' "$log" || continue
 		echo "== $(basename "$log")"
 		grep -E '^\[[^]]*\](\([^)]*\))? *(not ok|# +(Failed|got|expected|at ))|died|Bail out' "$log" |
