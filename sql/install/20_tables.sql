@@ -106,6 +106,15 @@ INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_settin
 CREATE FUNCTION chat_v11.check_event(timestamptz, chat_v11.event_kind, chat_v11.cohort, uuid, uuid, float8) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'chat_v11_check_event' LANGUAGE C STABLE PARALLEL SAFE;
 
+-- The events stand in eight files that are written in turn and dropped whole; chat_v11.event is the one door to them,
+-- and keeps no row of its own.  No column is indexed: what is counted is in the buckets.
+CREATE FUNCTION chat_v11.event_am_handler(pg_catalog.internal) RETURNS pg_catalog.table_am_handler
+	AS 'MODULE_PATHNAME', 'chat_v11_event_am_handler' LANGUAGE C STRICT;
+CREATE FUNCTION chat_v11.event_leaf_am_handler(pg_catalog.internal) RETURNS pg_catalog.table_am_handler
+	AS 'MODULE_PATHNAME', 'chat_v11_event_leaf_am_handler' LANGUAGE C STRICT;
+CREATE ACCESS METHOD chat_v11_event TYPE TABLE HANDLER chat_v11.event_am_handler;
+CREATE ACCESS METHOD chat_v11_event_leaf TYPE TABLE HANDLER chat_v11.event_leaf_am_handler;
+
 CREATE TABLE chat_v11.event (
 	at timestamptz DEFAULT chat_v11.clock(),
 	kind chat_v11.event_kind,
@@ -114,10 +123,119 @@ CREATE TABLE chat_v11.event (
 	subject uuid,
 	value float8,
 	CONSTRAINT event_is_sound CHECK (chat_v11.check_event(at, kind, cohort, actor, subject, value))
+) USING chat_v11_event WITH (parallel_workers = 0);
+
+CREATE TABLE chat_v11.event_0 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+CREATE TABLE chat_v11.event_1 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+CREATE TABLE chat_v11.event_2 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+CREATE TABLE chat_v11.event_3 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+CREATE TABLE chat_v11.event_4 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+CREATE TABLE chat_v11.event_5 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+CREATE TABLE chat_v11.event_6 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+CREATE TABLE chat_v11.event_7 (at timestamptz, kind chat_v11.event_kind, cohort chat_v11.cohort, actor uuid,
+	subject uuid, value float8) USING chat_v11_event_leaf WITH (autovacuum_enabled = false);
+
+-- What the events add up to.  A bucket is a minute; `seconds`, `detail` and `actors` are packed (src/core/cells.hpp).
+CREATE TABLE chat_v11.metric_bucket (
+	at timestamptz NOT NULL,
+	kind chat_v11.event_kind NOT NULL,
+	cohort chat_v11.cohort NOT NULL,
+	node_id integer NOT NULL DEFAULT 0,
+	count bigint NOT NULL,
+	sum float8 NOT NULL,
+	newest timestamptz NOT NULL,
+	histogram chat_v11.histogram,
+	seconds bytea,
+	detail bytea,
+	actors bytea,
+	PRIMARY KEY (at, kind, cohort, node_id)
+) WITH (fillfactor = 70);
+CREATE INDEX metric_bucket_kind_at ON chat_v11.metric_bucket (kind, at);
+ALTER TABLE chat_v11.metric_bucket ALTER seconds SET STORAGE main, ALTER detail SET STORAGE external;
+
+CREATE TABLE chat_v11.write_bucket (
+	at timestamptz NOT NULL,
+	cohort chat_v11.cohort NOT NULL,
+	node_id integer NOT NULL DEFAULT 0,
+	writes bigint NOT NULL,
+	in_time bigint NOT NULL,
+	answered bigint NOT NULL,
+	orphans bigint NOT NULL,
+	slow_limit float8 NOT NULL,
+	histogram chat_v11.histogram,
+	seconds bytea,
+	detail bytea,
+	PRIMARY KEY (at, cohort, node_id)
+) WITH (fillfactor = 70);
+ALTER TABLE chat_v11.write_bucket ALTER seconds SET STORAGE main, ALTER detail SET STORAGE external;
+
+-- What is known of each write that was counted, in three tables that take turns: so that a repeated ACK or a late
+-- receipt finds it.
+CREATE TABLE chat_v11.write_0 (
+	subject uuid NOT NULL,
+	acked_at timestamptz,
+	receipt_at timestamptz,
+	receipt_value float8,
+	actor uuid,
+	cohort chat_v11.cohort NOT NULL,
+	missing boolean NOT NULL
 );
-CREATE INDEX event_kind_at ON chat_v11.event (kind, at);
-CREATE INDEX event_write ON chat_v11.event (subject, kind, at) 
-	WHERE kind OPERATOR(chat_v11.=) 'write_ack' OR kind OPERATOR(chat_v11.=) 'write_receipt';
+CREATE INDEX write_0_subject ON chat_v11.write_0 (subject);
+CREATE INDEX write_0_missing ON chat_v11.write_0 (acked_at) WHERE missing;
+CREATE TABLE chat_v11.write_1 (
+	subject uuid NOT NULL,
+	acked_at timestamptz,
+	receipt_at timestamptz,
+	receipt_value float8,
+	actor uuid,
+	cohort chat_v11.cohort NOT NULL,
+	missing boolean NOT NULL
+);
+CREATE INDEX write_1_subject ON chat_v11.write_1 (subject);
+CREATE INDEX write_1_missing ON chat_v11.write_1 (acked_at) WHERE missing;
+CREATE TABLE chat_v11.write_2 (
+	subject uuid NOT NULL,
+	acked_at timestamptz,
+	receipt_at timestamptz,
+	receipt_value float8,
+	actor uuid,
+	cohort chat_v11.cohort NOT NULL,
+	missing boolean NOT NULL
+);
+CREATE INDEX write_2_subject ON chat_v11.write_2 (subject);
+CREATE INDEX write_2_missing ON chat_v11.write_2 (acked_at) WHERE missing;
+
+-- Writes that came in too young to be judged, a row for each round of folding.
+CREATE TABLE chat_v11.pending_write (
+	id bigint NOT NULL PRIMARY KEY,
+	newest timestamptz NOT NULL,
+	writes bytea NOT NULL
+);
+ALTER TABLE chat_v11.pending_write ALTER writes SET STORAGE external;
+
+-- How far the fold has come.  It speaks in transaction numbers, which mean nothing in another cluster: no dump has it.
+CREATE TABLE chat_v11.fold_state (
+	singleton boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (singleton),
+	cursor bytea,
+	folded bigint NOT NULL DEFAULT 0,
+	folded_at timestamptz,
+	generation integer NOT NULL DEFAULT 0,
+	generation_since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	since timestamptz,
+	since_acks_v10 bigint NOT NULL DEFAULT 0,
+	since_acks_v11 bigint NOT NULL DEFAULT 0,
+	since_writes bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+INSERT INTO chat_v11.fold_state DEFAULT VALUES;
+CREATE FUNCTION chat_v11.is_folded(p_leaf oid, p_at tid, p_transaction xid) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'chat_v11_is_folded' LANGUAGE C STABLE STRICT;
 
 CREATE TABLE chat_v11.gate_log (
 	at timestamptz NOT NULL,
@@ -137,5 +255,12 @@ SELECT pg_catalog.pg_extension_config_dump('chat_v11.stage_policy', 'WHERE histo
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.gate_check', 'WHERE history_id IS NOT NULL');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.setting', 'WHERE history_id IS NOT NULL');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.attestation', '');
-SELECT pg_catalog.pg_extension_config_dump('chat_v11.event', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.metric_bucket', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.write_bucket', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.write_0', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.write_1', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.write_2', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.pending_write', '');
+-- Of the events those that are not in the buckets yet: in the new cluster they are folded as new ones are.
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.event', 'WHERE NOT chat_v11.is_folded(tableoid, ctid, xmin)');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.gate_log', '');

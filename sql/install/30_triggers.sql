@@ -84,12 +84,52 @@ ALTER TABLE chat_v11.attestation ENABLE ALWAYS TRIGGER "10_serialize";
 ALTER TABLE chat_v11.attestation ENABLE ALWAYS TRIGGER "20_guard";
 ALTER TABLE chat_v11.attestation ENABLE ALWAYS TRIGGER "10_refuse_truncate";
 
-CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR TRUNCATE ON chat_v11.event
+-- Events come and are never changed; their files are given up by the fold alone.
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
-CREATE TRIGGER "20_keep_young" BEFORE DELETE ON chat_v11.event
-	FOR EACH ROW EXECUTE FUNCTION chat_v11.refuse_young_delete();
 ALTER TABLE chat_v11.event ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
-ALTER TABLE chat_v11.event ENABLE ALWAYS TRIGGER "20_keep_young";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_0
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_0 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_1
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_1 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_2
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_2 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_3
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_3 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_4
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_4 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_5
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_5 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_6
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_6 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.event_7
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.event_7 ENABLE ALWAYS TRIGGER "10_refuse_rewrite";
+
+-- What the events add up to is written by the fold, and by a restore.  Not ALWAYS: subscriptions bring other nodes' rows.
+CREATE FUNCTION chat_v11.fold_only() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'chat_v11_fold_only' LANGUAGE C;
+CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.metric_bucket
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
+CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.write_bucket
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
+CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.write_0
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
+CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.write_1
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
+CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.write_2
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
+CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.pending_write
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
+CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.fold_state
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
 
 CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR TRUNCATE ON chat_v11.gate_log
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();

@@ -46,13 +46,22 @@ COMMENT ON FUNCTION chat_v11.grant_access(regrole, text) IS
 	'gives a role the level reader, reporter, operator or admin; ERR_INVALID_ARGUMENT for another word';
 COMMENT ON FUNCTION chat_v11.revoke_access(regrole, text) IS
 	'takes a level and those above it; reader < operator < admin, reporter stands apart';
+COMMENT ON FUNCTION chat_v11.fold(bigint) IS
+	'one round of folding: brings committed events into the buckets, each once; returns how many, 0 where another '
+	'session is folding; stops after about p_limit events, and goes on there at the next call';
+COMMENT ON FUNCTION chat_v11.fold_status() IS
+	'how far the fold has come: events and seconds of lag, last fold, what a look at the gates reads besides the buckets';
 COMMENT ON FUNCTION chat_v11.clock() IS 'the clock of all rules: the wall clock, or chat_v11.mock_now';
 
 -- Functions behind the scenes.
-COMMENT ON FUNCTION chat_v11.maturity_delay() IS
-	'from a write''s first ACK until it is judged: 10 s, report_grace and one microsecond';
-COMMENT ON FUNCTION chat_v11.settled_writes(timestamptz, timestamptz, interval) IS
-	'writes that became mature in (p_from, p_to], with what is known of each at p_to; durations in ms';
+COMMENT ON FUNCTION chat_v11.event_am_handler(internal) IS 'table access method: rows go to the files of the ring';
+COMMENT ON FUNCTION chat_v11.event_leaf_am_handler(internal) IS
+	'table access method: the heap, written through chat_v11.event only';
+COMMENT ON ACCESS METHOD chat_v11_event IS 'insert-only door to a ring of files, of which old ones are dropped whole';
+COMMENT ON ACCESS METHOD chat_v11_event_leaf IS 'one file of that ring';
+COMMENT ON FUNCTION chat_v11.is_folded(oid, tid, xid) IS
+	'whether that row of the events is in the buckets; what a dump leaves out';
+COMMENT ON FUNCTION chat_v11.fold_only() IS 'trigger: raises ERR_APPEND_ONLY but for the fold and a restore';
 COMMENT ON FUNCTION chat_v11.default_stage_policy() IS 'chat_v11.stage_policy as installed';
 COMMENT ON FUNCTION chat_v11.default_gate_check() IS 'chat_v11.gate_check as installed';
 COMMENT ON FUNCTION chat_v11.default_setting() IS 'chat_v11.setting as installed, with meanings';
@@ -262,3 +271,43 @@ COMMENT ON COLUMN chat_v11.history_export.gates IS 'text form of jsonb';
 COMMENT ON COLUMN chat_v11.history_export.change IS 'text form of jsonb, or null';
 COMMENT ON COLUMN chat_v11.history_export.prev_hash IS 'lower-case hex';
 COMMENT ON COLUMN chat_v11.history_export.hash IS 'lower-case hex';
+
+COMMENT ON TABLE chat_v11.metric_bucket IS
+	'what the events add up to: a row for each minute (at, at + 1 min], kind and cohort; written by chat_v11.fold()';
+COMMENT ON COLUMN chat_v11.metric_bucket.at IS 'the minute''s beginning, which is not part of it';
+COMMENT ON COLUMN chat_v11.metric_bucket.kind IS 'what happened';
+COMMENT ON COLUMN chat_v11.metric_bucket.cohort IS 'protocol that the write or session used';
+COMMENT ON COLUMN chat_v11.metric_bucket.node_id IS 'which database folded it; 0 for this one';
+COMMENT ON COLUMN chat_v11.metric_bucket.count IS 'events';
+COMMENT ON COLUMN chat_v11.metric_bucket.sum IS 'sum of the values given';
+COMMENT ON COLUMN chat_v11.metric_bucket.newest IS 'time of the newest event';
+COMMENT ON COLUMN chat_v11.metric_bucket.histogram IS 'of the values given, or null';
+COMMENT ON COLUMN chat_v11.metric_bucket.seconds IS 'packed: events by second';
+COMMENT ON COLUMN chat_v11.metric_bucket.detail IS 'packed: histogram by second, of kinds with percentiles';
+COMMENT ON COLUMN chat_v11.metric_bucket.actors IS 'packed: up to three actors a second, of send_stall';
+COMMENT ON TABLE chat_v11.write_bucket IS
+	'writes by the minute of their first ACK, [at, at + 1 min), and cohort; a write is added once it is mature';
+COMMENT ON COLUMN chat_v11.write_bucket.at IS 'the minute''s beginning';
+COMMENT ON COLUMN chat_v11.write_bucket.cohort IS 'of the first ACK; of orphans, of the receipt';
+COMMENT ON COLUMN chat_v11.write_bucket.node_id IS 'which database folded it; 0 for this one';
+COMMENT ON COLUMN chat_v11.write_bucket.writes IS 'keys with an ACK';
+COMMENT ON COLUMN chat_v11.write_bucket.in_time IS 'of them, answered within 10 s';
+COMMENT ON COLUMN chat_v11.write_bucket.answered IS 'of them, answered at all';
+COMMENT ON COLUMN chat_v11.write_bucket.orphans IS 'keys with a receipt and no ACK, by (at, at + 1 min]';
+COMMENT ON COLUMN chat_v11.write_bucket.slow_limit IS 'limit in ms, above which `seconds` counts a write as slow';
+COMMENT ON COLUMN chat_v11.write_bucket.histogram IS 'write-to-receipt times of the answered ones, in ms, or null';
+COMMENT ON COLUMN chat_v11.write_bucket.seconds IS 'packed: the counts by second';
+COMMENT ON COLUMN chat_v11.write_bucket.detail IS 'packed: the histogram by second';
+COMMENT ON TABLE chat_v11.write_0 IS 'what is known of each write that was counted; one of three tables that take turns';
+COMMENT ON TABLE chat_v11.write_1 IS 'what is known of each write that was counted; one of three tables that take turns';
+COMMENT ON TABLE chat_v11.write_2 IS 'what is known of each write that was counted; one of three tables that take turns';
+COMMENT ON TABLE chat_v11.pending_write IS 'packed: writes that wait for their maturity';
+COMMENT ON TABLE chat_v11.fold_state IS 'how far the fold has come: one row, of this cluster only';
+COMMENT ON TABLE chat_v11.event_0 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+COMMENT ON TABLE chat_v11.event_1 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+COMMENT ON TABLE chat_v11.event_2 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+COMMENT ON TABLE chat_v11.event_3 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+COMMENT ON TABLE chat_v11.event_4 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+COMMENT ON TABLE chat_v11.event_5 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+COMMENT ON TABLE chat_v11.event_6 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+COMMENT ON TABLE chat_v11.event_7 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';

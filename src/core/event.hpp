@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,6 +62,59 @@ name(Cohort cohort) {
 // Throw ERR_INVALID_ARGUMENT for a name that is none, listing those that there are.
 Kind parse_kind(std::string_view text);
 Cohort parse_cohort(std::string_view text);
+
+using Uuid = std::array<std::uint8_t, 16>;
+
+struct UuidHash {
+	size_t
+	operator()(const Uuid &uuid) const {
+		// Some keys count upwards in either half; the product spreads them.
+		std::uint64_t halves[2];
+		std::memcpy(halves, uuid.data(), sizeof halves);
+		return (halves[0] ^ (halves[1] * 0x9E3779B97F4A7C15u)) * 0x9E3779B97F4A7C15u;
+	}
+};
+
+// One event as it is counted.
+struct RawEvent {
+	Time at{};
+	Kind kind{};
+	Cohort cohort{};
+	bool has_actor = false;
+	bool has_subject = false;
+	bool has_value = false;
+	Uuid actor{};
+	Uuid subject{};
+	double value = 0;
+};
+
+// Seconds and minutes since the epoch, negative before it.  Windows are open at their beginning and closed at their
+// end, so an event at a whole second belongs to the second that ends there; a write, which counts when it becomes
+// mature, one microsecond after a whole span of seconds, belongs to the one that begins there.
+inline std::int64_t
+event_second(Time at) {
+	return std::chrono::floor<std::chrono::seconds>(at - Duration(1)).time_since_epoch().count();
+}
+inline std::int64_t
+write_second(Time at) {
+	return std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
+}
+inline std::int64_t
+minute_of(std::int64_t second) {
+	return second >= 0 ? second / 60 : -((59 - second) / 60);
+}
+inline std::uint32_t
+second_of_minute(std::int64_t second) {
+	return static_cast<std::uint32_t>(second - minute_of(second) * 60);
+}
+inline Time
+second_start(std::int64_t second) {
+	return Time(std::chrono::seconds(second));
+}
+inline Time
+minute_start(std::int64_t minute) {
+	return Time(std::chrono::minutes(minute));
+}
 
 // One event as far as its rules go; a null column is an empty optional.
 struct EventFields {

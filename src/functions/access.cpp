@@ -29,21 +29,23 @@ constexpr Grant grants[] = {
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.verify_history()"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.metrics(timestamptz, timestamptz)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.missing_receipts(integer)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.fold_status()"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.clock()"},
 	{Level::reader,
 	 "SELECT ON chat_v11.rollout_state, chat_v11.rollout_history, chat_v11.history_export, "
-	 "chat_v11.stage_policy, chat_v11.gate_check, chat_v11.setting, chat_v11.attestation, chat_v11.gate_log"},
+	 "chat_v11.stage_policy, chat_v11.gate_check, chat_v11.setting, chat_v11.attestation, chat_v11.gate_log, "
+	 "chat_v11.metric_bucket, chat_v11.write_bucket"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record(text, text, uuid, uuid, float8, timestamptz)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record_batch(jsonb)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.write_key(uuid, text, bigint)"},
 	{Level::reporter, "INSERT ON chat_v11.event"},
-	// COPY and INSERT evaluate the table's check, default and partial index as their caller.
+	// COPY and INSERT evaluate the table's check and default as their caller.
 	{Level::reporter,
 	 "EXECUTE ON FUNCTION chat_v11.check_event(timestamptz, chat_v11.event_kind, chat_v11.cohort, uuid, uuid, float8)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.clock()"},
-	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.event_kind_eq(chat_v11.event_kind, chat_v11.event_kind)"},
 	{Level::operator_, "EXECUTE ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.attest(text, text, boolean)"},
+	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.fold(bigint)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_check(text, float8, boolean, text, bigint, text)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_policy(text, interval, interval, bigint, interval, text)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_setting(text, text, text)"},
@@ -81,9 +83,8 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 		const auto change = [&](Level asked, bool take) {
 			for (const auto &grant : grants)
 				if (belongs(grant.level, asked, take))
-					spi.execute(
-						((take ? "REVOKE " : "GRANT ") + std::string(grant.what) + (take ? " FROM " : " TO ") + name)
-							.c_str());
+					spi.utility((take ? "REVOKE " : "GRANT ") + std::string(grant.what) + (take ? " FROM " : " TO ") +
+								name);
 		};
 		// Granted to the role itself, not to a group that it is in.
 		const auto holds = [&](const char *function) {
@@ -96,7 +97,7 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 		};
 		change(level, revoke);
 		if (!revoke) {
-			spi.execute(("GRANT USAGE ON SCHEMA chat_v11 TO " + name).c_str());
+			spi.utility("GRANT USAGE ON SCHEMA chat_v11 TO " + name);
 			return;
 		}
 		// What the ladder and the reporter share stays with whoever is still on the other.
@@ -107,7 +108,7 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 		if (reporter)
 			change(Level::reporter, false);
 		if (!reader && !reporter)
-			spi.execute(("REVOKE USAGE ON SCHEMA chat_v11 FROM " + name).c_str());
+			spi.utility("REVOKE USAGE ON SCHEMA chat_v11 FROM " + name);
 	});
 	pg::log_on_commit("chat_v11: access: level " + level_text + (revoke ? " revoked from " : " granted to ") +
 					  pg::one_line(pg::to_utf8_lenient(name)) + " by " + pg::one_line(pg::session_role()));
@@ -138,7 +139,7 @@ CHAT_V11_ENTRY(chat_v11_revoke_everything) {
 		for (std::int64_t i = 0; i < rows.size(); ++i)
 			statements.push_back(*rows.text(i, 1));
 		for (const auto &statement : statements)
-			spi.execute(statement.c_str());
+			spi.utility(statement);
 	});
 	PG_RETURN_VOID();
 }

@@ -2,6 +2,7 @@
 
 #include "pg/telemetry.hpp"
 #include "core/refusal.hpp"
+#include "pg/event_ring.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
 
@@ -12,39 +13,6 @@
 namespace chat_v11 {
 
 namespace {
-
-// Values of one event, by column of chat_v11.event, as SPI wants them.
-struct EventValues {
-	Datum values[6] = {};
-	char nulls[6] = {'n', 'n', 'n', 'n', 'n', 'n'};
-	void
-	put(int column, Datum value) {
-		values[column] = value;
-		nulls[column] = ' ';
-	}
-};
-
-void
-insert_event(EventValues &event) {
-	pg::call([&] {
-		// Kept for the life of the backend; PostgreSQL plans it anew when the table changes.
-		static SPIPlanPtr plan = nullptr;
-		if (!plan) {
-			Oid types[] = {TIMESTAMPTZOID, TEXTOID, TEXTOID, UUIDOID, UUIDOID, FLOAT8OID};
-			SPIPlanPtr prepared = SPI_prepare(
-				"INSERT INTO chat_v11.event (at, kind, cohort, actor, subject, value) VALUES "
-				"(coalesce($1, chat_v11.clock()), $2::chat_v11.event_kind, $3::chat_v11.cohort, $4, $5, $6)",
-				6, types);
-			if (!prepared)
-				elog(ERROR, "prepare failed: %s", SPI_result_code_string(SPI_result));
-			SPI_keepplan(prepared);
-			plan = prepared;
-		}
-		const int rc = SPI_execute_plan(plan, event.values, event.nulls, false, 0);
-		if (rc != SPI_OK_INSERT)
-			elog(ERROR, "insert failed: %s", SPI_result_code_string(rc));
-	});
-}
 
 using Json = nlohmann::json;
 
@@ -72,11 +40,11 @@ parsed(PGFunction input, const std::string &text, size_t index, std::string_view
 	}
 }
 
-EventValues
+pg::EventRow
 batch_event(const Json &element, size_t index, Time now) {
 	if (!element.is_object())
 		bad_element(index, "(whole)", "is not an object");
-	EventValues event;
+	pg::EventRow event;
 	EventFields facts;
 	facts.at = now;
 	for (const auto &[key, value] : element.items()) {
@@ -108,16 +76,15 @@ batch_event(const Json &element, size_t index, Time now) {
 			const auto at = parsed(timestamptz_in, text, index, key);
 			facts.at_infinite = TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(at));
 			facts.at = facts.at_infinite ? std::nullopt : std::optional(pg::time_from_pg(DatumGetTimestampTz(at)));
-			event.put(column, at);
 		} else if (key == "actor" || key == "subject") {
 			facts.has_subject = facts.has_subject || key == "subject";
 			event.put(column, parsed(uuid_in, text, index, key));
-		} else {
-			event.put(column, pg::text_datum(text));
 		}
 	}
 	if (const auto error = check_event(facts, now, pg::bucket_retention()))
 		bad_element(index, error->field, error->sentence, error->hint);
+	event.put(0, pg::time_datum(*facts.at));
+	event.put_names(*facts.kind, *facts.cohort);
 	return event;
 }
 
@@ -131,6 +98,14 @@ put_metrics(pg::ResultSet &results, const pg::SpanTotals &span) {
 			pg::RowWriter(row) << rule.name << name(cohort) << figure.value << figure.numerator << figure.denominator;
 			results.put(row);
 		}
+}
+
+void
+refuse_unsound(const EventFields &event, Time now) {
+	const auto error = check_event(event, now, pg::bucket_retention());
+	if (error && !(error->by_clock && pg::is_restoring()))
+		throw invalid_argument(error->sentence, "Field " + std::string(error->field) + " of chat_v11.event.",
+							   error->hint);
 }
 
 } // namespace
@@ -151,20 +126,38 @@ CHAT_V11_ENTRY(chat_v11_check_event) {
 	event.has_subject = !PG_ARGISNULL(4);
 	if (!PG_ARGISNULL(5))
 		event.value = PG_GETARG_FLOAT8(5);
-	const auto error = check_event(event, pg::now(), pg::bucket_retention());
-	if (error && !(error->by_clock && pg::is_restoring()))
-		throw invalid_argument(error->sentence, "Field " + std::string(error->field) + " of chat_v11.event.",
-							   error->hint);
+	refuse_unsound(event, pg::now());
 	PG_RETURN_BOOL(true);
 }
 
 CHAT_V11_ENTRY(chat_v11_record) {
-	EventValues event;
-	static constexpr int column_of[] = {1, 2, 3, 4, 5, 0}; // kind, cohort, actor, subject, value, at
-	for (int i = 0; i < 6; ++i)
-		if (!PG_ARGISNULL(i))
-			event.put(column_of[i], PG_GETARG_DATUM(i));
-	pg::with_spi([&](pg::Spi &) { insert_event(event); });
+	enum Argument { kind, cohort, actor, subject, value, at };
+	const auto now = pg::now();
+	EventFields facts;
+	facts.at = now;
+	if (!PG_ARGISNULL(at)) {
+		const auto moment = PG_GETARG_TIMESTAMPTZ(at);
+		facts.at_infinite = TIMESTAMP_NOT_FINITE(moment);
+		facts.at = facts.at_infinite ? std::nullopt : std::optional(pg::time_from_pg(moment));
+	}
+	if (const auto text = pg::text_arg(fcinfo, kind))
+		facts.kind = parse_kind(*text);
+	if (const auto text = pg::text_arg(fcinfo, cohort))
+		facts.cohort = parse_cohort(*text);
+	facts.has_subject = !PG_ARGISNULL(subject);
+	pg::EventRow event;
+	if (!PG_ARGISNULL(actor))
+		event.put(3, PG_GETARG_DATUM(actor));
+	if (facts.has_subject)
+		event.put(4, PG_GETARG_DATUM(subject));
+	if (!PG_ARGISNULL(value)) {
+		facts.value = PG_GETARG_FLOAT8(value);
+		event.put(5, PG_GETARG_DATUM(value));
+	}
+	refuse_unsound(facts, now);
+	event.put(0, pg::time_datum(*facts.at));
+	event.put_names(*facts.kind, *facts.cohort);
+	pg::insert_event(event);
 	PG_RETURN_VOID();
 }
 
@@ -179,14 +172,11 @@ CHAT_V11_ENTRY(chat_v11_record_batch) {
 	if (!batch.is_array())
 		throw invalid_argument("p_events is not an array", {}, "Give a JSON array of objects.");
 	const auto now = pg::now();
-	pg::with_spi([&](pg::Spi &) {
-		size_t index = 0;
-		for (const auto &element : batch) {
-			pg::check_for_interrupts();
-			auto event = batch_event(element, index++, now);
-			insert_event(event);
-		}
-	});
+	size_t index = 0;
+	for (const auto &element : batch) {
+		pg::check_for_interrupts();
+		pg::insert_event(batch_event(element, index++, now));
+	}
 	return Int64GetDatum(static_cast<std::int64_t>(batch.size()));
 }
 
@@ -207,11 +197,6 @@ CHAT_V11_ENTRY(chat_v11_write_key) {
 	return UUIDPGetDatum(key);
 }
 
-CHAT_V11_ENTRY(chat_v11_maturity_delay) {
-	const auto input = pg::with_spi([](pg::Spi &spi) { return pg::load_gate_input(spi, State{}, pg::now()); });
-	return pg::interval_datum(maturity_delay(input.settings.report_grace));
-}
-
 CHAT_V11_ENTRY(chat_v11_metrics) {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		throw invalid_argument("p_from and p_to must not be null", {},
@@ -223,7 +208,7 @@ CHAT_V11_ENTRY(chat_v11_metrics) {
 							   "select * from chat_v11.metrics(now() - interval '15 min', now());");
 	const auto span = pg::with_spi([&](pg::Spi &spi) {
 		const auto input = pg::load_gate_input(spi, State{}, pg::now());
-		return pg::read_span(spi, pg::time_from_pg(from), std::min(pg::time_from_pg(to), input.now), input.settings);
+		return pg::read_span(spi, pg::time_from_pg(from), pg::time_from_pg(to), input.now, input.settings);
 	});
 	pg::ResultSet results(fcinfo);
 	put_metrics(results, span);

@@ -3,7 +3,7 @@
 // Values across the boundary: PostgreSQL's Datum on one side, the core's types on the other.
 // Texts of the core are UTF-8; the server may have another encoding.
 
-#include "core/time.hpp"
+#include "core/event.hpp"
 #include "pg/boundary.hpp"
 
 #include <optional>
@@ -102,6 +102,11 @@ public:
 	RowWriter &
 	operator<<(double value) {
 		return next(call([&] { return Float8GetDatum(value); }));
+	}
+	// The uuid is not copied: it must live as long as the row.
+	RowWriter &
+	operator<<(const Uuid &value) {
+		return next(PointerGetDatum(value.data()));
 	}
 	RowWriter &
 	operator<<(Time value) {

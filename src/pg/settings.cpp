@@ -15,6 +15,8 @@ char *mock_now_text = nullptr;
 bool mocked = false;
 TimestampTz mocked_at = 0;
 int bucket_retention_s = 30 * 86400;
+int raw_retention_s = 86400;
+int write_retention_s = 2 * 86400;
 int kill_gate_timeout = 1000;
 char *fault_text = nullptr;
 
@@ -108,8 +110,15 @@ define_settings() {
 							   &mock_now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, check_mock_now, assign_mock_now,
 							   nullptr);
 	DefineCustomIntVariable("chat_v11.bucket_retention", "How long telemetry counts.",
-							"Older events are refused on the way in, and may be deleted.", &bucket_retention_s,
-							30 * 86400, 86400, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+							"Older events are refused on the way in, and older buckets are deleted.",
+							&bucket_retention_s, 30 * 86400, 86400, INT_MAX, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr,
+							nullptr);
+	DefineCustomIntVariable("chat_v11.raw_retention", "How long the events themselves are kept, at least.",
+							"They are dropped a sixth of it at a time.", &raw_retention_s, 86400, 3600, 30 * 86400,
+							PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+	DefineCustomIntVariable("chat_v11.write_retention", "How long an answered write is remembered, at least.",
+							"A repeated ACK that comes later than that counts as a new write.", &write_retention_s,
+							2 * 86400, 3600, 90 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
 	DefineCustomIntVariable("chat_v11.kill_gate_timeout",
 							"Longest time that a kill spends on reading the gates it logs.",
 							"After that the kill goes on and logs the gates as unavailable.", &kill_gate_timeout, 1000,
@@ -132,6 +141,16 @@ mock_now() {
 Duration
 bucket_retention() {
 	return std::chrono::seconds(bucket_retention_s);
+}
+
+Duration
+raw_retention() {
+	return std::chrono::seconds(raw_retention_s);
+}
+
+Duration
+write_retention() {
+	return std::chrono::seconds(write_retention_s);
 }
 
 bool

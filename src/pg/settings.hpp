@@ -14,8 +14,14 @@ void define_settings();
 // chat_v11.mock_now, superuser only: the rule clock stands at that moment; nothing where it runs.
 std::optional<Time> mock_now();
 
-// chat_v11.bucket_retention: how old an event may be when it is reported, and from when on it may be deleted.
+// chat_v11.bucket_retention: how old an event may be when it is reported, and how long buckets are kept.
 Duration bucket_retention();
+
+// chat_v11.raw_retention: how long the events themselves are kept, at least.
+Duration raw_retention();
+
+// chat_v11.write_retention: how long an answered write's key is remembered, at least.
+Duration write_retention();
 
 // Whether a superuser's session is set up as every pg_dump script sets up the one that restores it.  What a dump
 // carries was checked when it came in, under the clock of then.

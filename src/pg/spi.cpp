@@ -1,6 +1,33 @@
 #include "pg/spi.hpp"
 
+#include <cstring>
+#include <unordered_map>
+
 namespace chat_v11::pg {
+
+namespace {
+
+// A prepared statement for the text and the types of its parameters.
+SPIPlanPtr
+prepared(const char *sql, Params &params) {
+	static std::unordered_map<std::string, SPIPlanPtr> plans;
+	std::string key(reinterpret_cast<const char *>(params.types()), sizeof(Oid) * static_cast<size_t>(params.size()));
+	key += sql;
+	auto &known = plans[key];
+	if (!known) {
+		const auto plan = call([&] {
+			SPIPlanPtr made = SPI_prepare(sql, params.size(), params.types());
+			if (!made)
+				elog(ERROR, "prepare failed: %s", SPI_result_code_string(SPI_result));
+			SPI_keepplan(made);
+			return made;
+		});
+		known = plan;
+	}
+	return known;
+}
+
+} // namespace
 
 Spi::Spi() {
 	call([] {
@@ -16,21 +43,24 @@ Spi::finish() {
 
 Rows
 Spi::query(const char *sql, Params params, long limit) {
+	const auto plan = prepared(sql, params);
 	call([&] {
-		const int rc =
-			SPI_execute_with_args(sql, params.size(), params.types(), params.values(), params.nulls(), true, limit);
+		const int rc = SPI_execute_plan(plan, params.values(), params.nulls(), true, limit);
 		if (rc < 0)
 			elog(ERROR, "query failed: %s", SPI_result_code_string(rc));
 	});
 	return Rows(SPI_tuptable, static_cast<std::int64_t>(SPI_processed));
 }
 
+Rows
+Spi::query_latest(const char *sql, Params params, long limit) {
+	return with_latest_snapshot([&] { return query(sql, std::move(params), limit); });
+}
+
 std::int64_t
 Spi::execute(const char *sql, Params params) {
+	const auto plan = prepared(sql, params);
 	call([&] {
-		SPIPlanPtr plan = SPI_prepare(sql, params.size(), params.types());
-		if (!plan)
-			elog(ERROR, "prepare failed: %s", SPI_result_code_string(SPI_result));
 		const Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 		const int rc =
 			SPI_execute_snapshot(plan, params.values(), params.nulls(), snapshot, InvalidSnapshot, false, true, 0);
@@ -39,6 +69,15 @@ Spi::execute(const char *sql, Params params) {
 			elog(ERROR, "statement failed: %s", SPI_result_code_string(rc));
 	});
 	return static_cast<std::int64_t>(SPI_processed);
+}
+
+void
+Spi::utility(const std::string &sql) {
+	call([&] {
+		const int rc = SPI_execute(sql.c_str(), false, 0);
+		if (rc < 0)
+			elog(ERROR, "statement failed: %s", SPI_result_code_string(rc));
+	});
 }
 
 Rows
@@ -82,6 +121,22 @@ std::optional<std::string>
 Rows::text(std::int64_t row, int column) const {
 	const char *value = call([&] { return SPI_getvalue(table_->vals[row], table_->tupdesc, column); });
 	return value ? std::optional(to_utf8_lenient(value)) : std::nullopt;
+}
+
+std::optional<Uuid>
+Rows::uuid(std::int64_t row, int column) const {
+	const auto value = datum(row, column);
+	if (!value)
+		return std::nullopt;
+	Uuid uuid;
+	std::memcpy(uuid.data(), DatumGetUUIDP(*value)->data, uuid.size());
+	return uuid;
+}
+
+std::optional<char>
+Rows::character(std::int64_t row, int column) const {
+	const auto value = datum(row, column);
+	return value ? std::optional(DatumGetChar(*value)) : std::nullopt;
 }
 
 std::optional<std::string>

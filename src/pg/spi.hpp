@@ -3,6 +3,7 @@
 // SQL from C++.  Queries read with the active snapshot; writes, and whatever decides about a write, use the newest
 // snapshot there is, so that a caller's REPEATABLE READ cannot hide a breach or a kill from the rules.
 
+#include "core/event.hpp"
 #include "pg/boundary.hpp"
 #include "pg/datum.hpp"
 
@@ -50,6 +51,16 @@ public:
 	Params &
 	operator<<(const char *v) {
 		return add(TEXTOID, text_datum(v));
+	}
+	// The uuid is not copied: it must live as long as the parameters.
+	Params &
+	uuid(const Uuid &v) {
+		return add(UUIDOID, PointerGetDatum(v.data()));
+	}
+	// Bytes as a value of some varlena type.
+	Params &
+	bytes(const std::string &v, Oid type) {
+		return add(type, bytea_datum(v.data(), v.size()));
 	}
 	template <typename T>
 	Params &
@@ -106,8 +117,10 @@ public:
 	std::optional<std::int64_t> bigint(std::int64_t row, int column) const;
 	std::optional<double> number(std::int64_t row, int column) const;
 	std::optional<Time> time(std::int64_t row, int column) const;
-	std::optional<std::string> text(std::int64_t row, int column) const; // of any type, as its output function has it
-	std::optional<std::string> bytes(std::int64_t row, int column) const;
+	std::optional<std::string> text(std::int64_t row, int column) const;  // of any type, as its output function has it
+	std::optional<std::string> bytes(std::int64_t row, int column) const; // of any varlena type
+	std::optional<Uuid> uuid(std::int64_t row, int column) const;
+	std::optional<char> character(std::int64_t row, int column) const; // of any type of one byte
 
 private:
 	std::optional<Datum> datum(std::int64_t row, int column) const;
@@ -115,7 +128,8 @@ private:
 	std::int64_t count_;
 };
 
-// One connection to SPI.  finish() must be called on the way out; after an error PostgreSQL cleans up by itself.
+// One connection to SPI.  Statements are prepared once in a session, and planned anew by PostgreSQL when what they rest
+// on changes.  finish() must be called on the way out; after an error PostgreSQL cleans up by itself.
 class Spi {
 public:
 	Spi();
@@ -125,8 +139,12 @@ public:
 
 	// Reads with the active snapshot.
 	Rows query(const char *sql, Params params = {}, long limit = 0);
+	// Reads with the newest snapshot.
+	Rows query_latest(const char *sql, Params params = {}, long limit = 0);
 	// Writes with the newest snapshot; the number of rows.
 	std::int64_t execute(const char *sql, Params params = {});
+	// Once, without keeping it prepared: for statements that are put together anew each time.
+	void utility(const std::string &sql);
 	Rows execute_returning(const char *sql, Params params = {});
 };
 

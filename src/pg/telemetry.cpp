@@ -1,131 +1,16 @@
 #include "pg/telemetry.hpp"
 
+#include "core/windows.hpp"
+#include "pg/fold.hpp"
+#include "pg/write_store.hpp"
+
 #include <algorithm>
 #include <limits>
+#include <unordered_set>
 
 namespace chat_v11::pg {
 
 namespace {
-
-// Both sides of a window are given, and each kind by name, so that the index on (kind, at) serves.
-constexpr const char *count_sql =
-	"SELECT e.cohort::text, e.kind::text, floor(extract(epoch FROM $2 - e.at)::float8 / $3)::bigint, count(*), "
-	"count(*) FILTER (WHERE e.kind = 'send_stall' AND e.actor IS NULL), "
-	// a few actors are enough to tell whether there are three
-	"((array_agg(DISTINCT e.actor) FILTER (WHERE e.kind = 'send_stall' AND e.actor IS NOT NULL))[1:3])::text, "
-	"max(e.at) "
-	"FROM chat_v11.event e WHERE e.kind = ANY ($4::text[]::chat_v11.event_kind[]) AND e.at > $1 AND e.at <= $2 GROUP "
-	"BY 1, 2, 3";
-
-constexpr const char *write_sql =
-	"SELECT w.cohort::text, floor(extract(epoch FROM $2 - w.settled_at)::float8 / $3)::bigint, count(*), "
-	"count(*) FILTER (WHERE NOT w.in_time), count(*) FILTER (WHERE w.duration_ms > $5) "
-	"FROM chat_v11.settled_writes($1, $2, $4) w GROUP BY 1, 2";
-
-// The 95th percentile by nearest rank: the ceil(0.95 n)-th smallest.
-constexpr const char *receipt_p95_sql =
-	"SELECT w.cohort::text, (array_agg(w.duration_ms ORDER BY w.duration_ms))[(95 * count(*) + 99) / 100] "
-	"FROM chat_v11.settled_writes($1, $2, $3) w GROUP BY 1";
-
-constexpr const char *recovery_p95_sql =
-	"SELECT e.cohort::text, (array_agg(e.value ORDER BY e.value))[(95 * count(*) + 99) / 100] "
-	"FROM chat_v11.event e WHERE e.kind = 'recovery_done' AND e.value IS NOT NULL AND e.at > $1 AND e.at <= $2 GROUP "
-	"BY 1";
-
-constexpr const char *entry_acks_sql = "SELECT e.cohort::text, count(*) FROM chat_v11.event e "
-									   "WHERE e.kind = 'write_ack' AND e.at >= $1 AND e.at <= $2 GROUP BY 1";
-
-constexpr const char *entry_writes_sql =
-	"SELECT count(*) FROM (SELECT DISTINCT ON (e.subject) e.subject, e.cohort FROM chat_v11.event e "
-	"WHERE e.kind = 'write_ack' AND e.at >= $1 AND e.at <= $2 - $3 ORDER BY e.subject, e.at, e.cohort) w "
-	"WHERE w.cohort = 'v11' AND NOT EXISTS (SELECT FROM chat_v11.event b "
-	"WHERE b.kind = 'write_ack' AND b.subject = w.subject AND b.at < $1)";
-
-constexpr const char *orphan_sql =
-	"SELECT r.cohort::text, count(*) FROM chat_v11.event r WHERE r.kind = 'write_receipt' AND r.at > $1 AND r.at <= $2 "
-	"AND NOT EXISTS (SELECT FROM chat_v11.event a WHERE a.kind = 'write_ack' AND a.subject = r.subject) GROUP BY 1";
-
-constexpr const char *last_seen_sql =
-	"SELECT k.kind, (SELECT max(e.at) FROM chat_v11.event e WHERE e.kind = k.kind::chat_v11.event_kind AND e.at <= $1) "
-	"FROM unnest($2::text[]) k(kind)";
-
-std::string
-kind_array() {
-	std::string text = "{";
-	for (const auto kind : kind_names)
-		text += (text.size() > 1 ? "," : "") + std::string(kind);
-	return text + "}";
-}
-
-size_t
-cohort_at(const Rows &rows, std::int64_t row) {
-	return static_cast<size_t>(parse_cohort(*rows.text(row, 1)));
-}
-
-// "{a,b}" into its elements: uuids need no unquoting.
-std::set<std::string>
-split_array(const std::optional<std::string> &text) {
-	std::set<std::string> elements;
-	if (!text || text->size() < 2)
-		return elements;
-	for (size_t at = 1; at < text->size();) {
-		const auto end = std::min(text->find(',', at), text->size() - 1);
-		if (end > at)
-			elements.insert(text->substr(at, end - at));
-		at = end + 1;
-	}
-	return elements;
-}
-
-double
-slice_seconds() {
-	return std::chrono::duration<double>(slice_length).count();
-}
-
-// Sums by minute back from `to`; one slice for all where `whole` is set.
-void
-read_slices(Spi &spi, Slices &slices, std::array<std::optional<Time>, cohort_count> &newest, Time from, Time to,
-			Duration delay, double slow_above, bool whole) {
-	const double seconds = whole ? std::numeric_limits<float>::max() : slice_seconds();
-	const auto slice_at = [&](const Rows &rows, std::int64_t row, int column) -> Totals & {
-		auto &list = slices[cohort_at(rows, row)];
-		const auto ago = static_cast<size_t>(whole ? 0 : *rows.bigint(row, column));
-		if (ago >= list.size())
-			list.resize(ago + 1);
-		return list[ago];
-	};
-	const auto counts = spi.query(count_sql, Params() << from << to << seconds << kind_array());
-	for (std::int64_t i = 0; i < counts.size(); ++i) {
-		auto &totals = slice_at(counts, i, 3);
-		const auto kind = parse_kind(*counts.text(i, 2));
-		totals.of(kind) += *counts.bigint(i, 4);
-		auto &latest = newest[cohort_at(counts, i)];
-		latest = std::max(latest.value_or(*counts.time(i, 7)), *counts.time(i, 7));
-		if (kind == Kind::send_stall) {
-			totals.anonymous_stalls += *counts.bigint(i, 5);
-			totals.stall_actors.merge(split_array(counts.text(i, 6)));
-		}
-	}
-	const auto writes = spi.query(write_sql, Params() << from << to << seconds << delay << slow_above);
-	for (std::int64_t i = 0; i < writes.size(); ++i) {
-		auto &totals = slice_at(writes, i, 2);
-		totals.mature += *writes.bigint(i, 3);
-		totals.missing += *writes.bigint(i, 4);
-		totals.slow += *writes.bigint(i, 5);
-	}
-}
-
-std::array<Percentiles, cohort_count>
-read_percentiles(Spi &spi, Time from, Time to, Duration delay) {
-	std::array<Percentiles, cohort_count> percentiles;
-	const auto receipts = spi.query(receipt_p95_sql, Params() << from << to << delay);
-	for (std::int64_t i = 0; i < receipts.size(); ++i)
-		percentiles[cohort_at(receipts, i)].receipt_p95_ms = receipts.number(i, 2);
-	const auto recoveries = spi.query(recovery_p95_sql, Params() << from << to);
-	for (std::int64_t i = 0; i < recoveries.size(); ++i)
-		percentiles[cohort_at(recoveries, i)].recovery_p95_ms = recoveries.number(i, 2);
-	return percentiles;
-}
 
 double
 slow_limit(const GateInput &input) {
@@ -135,49 +20,298 @@ slow_limit(const GateInput &input) {
 	return std::numeric_limits<double>::infinity();
 }
 
+// A write of which more is known than the buckets hold.
+struct Unsettled {
+	Uuid key;
+	std::optional<WriteState> settled; // what the buckets hold
+	WriteState state;                  // all that is known
+};
+
+// What is known beyond the buckets: events that were not folded yet, and writes that were not settled.
+struct Rest {
+	FoldState fold;
+	EventSums events;
+	std::vector<Unsettled> unsettled;
+	WriteSums writes; // what they would add if they were settled
+};
+
+Time
+mature_before(Time now, const Settings &settings) {
+	return now - receipt_limit - settings.report_grace;
+}
+
+Rest
+read_rest(Spi &spi) {
+	Rest rest;
+	rest.fold = load_fold_state(spi);
+	read_tail(rest.fold.cursor, rest.events);
+
+	std::unordered_map<Uuid, PendingWrite, UuidHash> writes;
+	const auto add = [&](const PendingWrite &more) {
+		auto &write = writes.try_emplace(more.key, PendingWrite{more.key, {}, false}).first->second;
+		write.state.add(more.state);
+		write.is_new = write.is_new || more.is_new;
+	};
+	for (const auto &batch : load_pending(spi))
+		for (const auto &write : batch.writes)
+			add(write);
+	for (const auto &write : rest.events.take_writes())
+		add(write);
+
+	std::optional<WriteLookup> lookup;
+	for (const auto &[key, write] : writes) {
+		check_for_interrupts();
+		std::optional<WriteState> known;
+		if (!write.is_new) {
+			if (!lookup)
+				lookup.emplace(call([] { return GetActiveSnapshot(); }), std::nullopt);
+			if (const auto stored = lookup->find(key))
+				known = stored->state;
+		}
+		WriteState merged = known.value_or(WriteState());
+		merged.add(write.state);
+		if (merged != known)
+			rest.unsettled.push_back({key, known, merged});
+	}
+	if (lookup)
+		lookup->close();
+	return rest;
+}
+
+// The same sums that a fold would make, made for one reading.
+void
+sum_unsettled(Rest &rest, Time now, const Settings &settings, double slow) {
+	for (const auto &write : rest.unsettled) {
+		if (write.settled)
+			count_write(rest.writes, *write.settled, slow, -1);
+		if (!write.state.ack || write.state.ack->at < mature_before(now, settings))
+			count_write(rest.writes, write.state, slow, 1);
+	}
+}
+
+struct Reading {
+	Slices slices;
+	std::array<Percentiles, cohort_count> percentiles;
+	std::array<std::optional<Time>, cohort_count> newest;
+	std::array<std::optional<Time>, kind_count> last_seen;
+};
+
+class Reader {
+public:
+	Reader(Spi &spi, const SliceFrame &frame, Time now, double slow, Rest &rest)
+		: spi_(spi), frame_(frame), now_(now), slow_(slow), rest_(rest) {}
+
+	void
+	read_events(Reading &reading) {
+		const auto one = [&](std::int64_t minute, Cohort cohort, Kind kind, Time newest, Cells &cells,
+							 const std::vector<ActorAt> &actors) {
+			add_events(reading.slices, frame_, minute, cohort, kind, cells, actors);
+			if (const auto at = newest_within(frame_, newest, minute, cells, now_)) {
+				auto &of_kind = reading.last_seen[static_cast<size_t>(kind)];
+				of_kind = std::max(of_kind.value_or(*at), *at);
+				if (*at > second_start(frame_.begin)) {
+					auto &of_cohort = reading.newest[static_cast<size_t>(cohort)];
+					of_cohort = std::max(of_cohort.value_or(*at), *at);
+				}
+			}
+		};
+		each_event_bucket(spi_, minute_of(frame_.begin), minute_of(frame_.end), one);
+		for (const auto &bucket : rest_.events.buckets()) {
+			auto cells = bucket.cells();
+			one(bucket.minute, bucket.cohort, bucket.kind, bucket.newest, cells, bucket.actors);
+		}
+	}
+
+	void
+	read_writes(Reading &reading) {
+		// Orphans go by their own time, writes by their ACK's, which lies the delay before.
+		each_write_bucket(spi_, minute_of(frame_.begin - frame_.delay), minute_of(frame_.end),
+						  [&](std::int64_t minute, Cohort cohort, double limit, Cells &cells) {
+							  if (limit == slow_) {
+								  add_writes(reading.slices, frame_, minute, cohort, cells, SlowFrom::field, slow_,
+											 now_);
+								  return;
+							  }
+							  // Made with another limit: count by the histogram.
+							  if (slow_ < std::numeric_limits<double>::infinity())
+								  cells.add(write_detail(spi_, minute, cohort));
+							  add_writes(reading.slices, frame_, minute, cohort, cells, SlowFrom::bins, slow_, now_);
+						  });
+		for (auto &[key, cells] : rest_.writes)
+			add_writes(reading.slices, frame_, key.minute, key.cohort, cells, SlowFrom::field, slow_, now_);
+	}
+
+	// Percentiles over a frame of their own.
+	void
+	read_percentiles(const SliceFrame &frame, std::array<Percentiles, cohort_count> &percentiles) {
+		std::array<Durations, cohort_count> writes;
+		std::array<Durations, cohort_count> recoveries;
+		const auto first = minute_of(frame.begin - frame.delay);
+		const auto last = minute_of(frame.end - frame.delay);
+		each_write_bucket(spi_, first, last, [&](std::int64_t minute, Cohort cohort, double, Cells &cells) {
+			if (!frame.holds_minute_of_writes(minute))
+				cells.add(write_detail(spi_, minute, cohort));
+			writes[static_cast<size_t>(cohort)].add_writes(frame, minute, cells, now_);
+		});
+		auto whole_first = first;
+		auto whole_last = last;
+		while (whole_first <= last && !frame.holds_minute_of_writes(whole_first))
+			++whole_first;
+		while (whole_last >= whole_first && !frame.holds_minute_of_writes(whole_last))
+			--whole_last;
+		for (const auto cohort : {Cohort::v10, Cohort::v11})
+			writes[static_cast<size_t>(cohort)].add(sum_write_histograms(spi_, whole_first, whole_last, cohort));
+		for (auto &[key, cells] : rest_.writes)
+			writes[static_cast<size_t>(key.cohort)].add_writes(frame, key.minute, cells, now_);
+
+		each_value_detail(
+			spi_, minute_of(frame.begin), minute_of(frame.end), Kind::recovery_done,
+			[&](std::int64_t minute, Cohort cohort, Kind, Time, Cells &cells, const std::vector<ActorAt> &) {
+				recoveries[static_cast<size_t>(cohort)].add_values(frame, minute, cells);
+			});
+		for (const auto &bucket : rest_.events.buckets())
+			if (bucket.kind == Kind::recovery_done) {
+				auto cells = bucket.cells();
+				recoveries[static_cast<size_t>(bucket.cohort)].add_values(frame, bucket.minute, cells);
+			}
+		for (size_t cohort = 0; cohort < cohort_count; ++cohort) {
+			percentiles[cohort].receipt_p95_ms = writes[cohort].p95();
+			percentiles[cohort].recovery_p95_ms = recoveries[cohort].p95();
+		}
+	}
+
+private:
+	Spi &spi_;
+	const SliceFrame &frame_;
+	Time now_;
+	double slow_;
+	Rest &rest_;
+};
+
+// The newest event of each kind that the frame has none of, from the buckets before it.
+void
+look_further_back(Spi &spi, const SliceFrame &frame, Reading &reading) {
+	std::string kinds;
+	for (size_t kind = 0; kind < kind_count; ++kind)
+		if (!reading.last_seen[kind])
+			kinds += (kinds.empty() ? "{" : ",") + std::string(kind_names[kind]);
+	if (kinds.empty())
+		return;
+	const auto rows = spi.query(
+		"SELECT k.kind::chat_v11.event_kind, (SELECT max(b.newest) FROM chat_v11.metric_bucket b WHERE b.kind = "
+		"k.kind::chat_v11.event_kind AND b.at = (SELECT max(c.at) FROM chat_v11.metric_bucket c WHERE c.kind = "
+		"k.kind::chat_v11.event_kind AND c.at < $2)) FROM unnest($1::text[]) k(kind)",
+		Params() << kinds + "}" << minute_start(minute_of(frame.begin)));
+	for (std::int64_t i = 0; i < rows.size(); ++i)
+		reading.last_seen[static_cast<size_t>(*rows.character(i, 1))] = rows.time(i, 2);
+}
+
+SinceEntry
+since_entry(Spi &spi, Rest &rest, const SliceFrame &frame, Time entered, bool is_past) {
+	const auto since = write_second(entered);
+	const auto *until = is_past ? &frame : nullptr;
+	SinceEntry sums;
+	if (is_past)
+		sums = count_between(spi, since, frame);
+	else
+		sums = rest.fold.since == since ? rest.fold.since_entry : count_since(spi, since);
+	for (const auto &bucket : rest.events.buckets()) {
+		auto cells = bucket.cells();
+		sums.add_events(bucket.cohort, bucket.kind, bucket.minute, cells, since, until);
+	}
+	for (auto &[key, cells] : rest.writes)
+		sums.add_writes(key.cohort, key.minute, cells, since, until);
+	return sums;
+}
+
 } // namespace
 
 Telemetry
 read_telemetry(Spi &spi, const GateInput &input) {
-	Telemetry telemetry;
-	const auto delay = maturity_delay(input.settings.report_grace);
 	const auto minutes = telemetry_minutes(input);
-	for (auto &list : telemetry.slices)
-		list.resize(static_cast<size_t>(minutes));
-	read_slices(spi, telemetry.slices, telemetry.newest, input.now - std::chrono::minutes(minutes), input.now, delay,
-				slow_limit(input), false);
-	telemetry.percentiles = read_percentiles(spi, input.now - input.settings.metric_window, input.now, delay);
+	const auto slow = slow_limit(input);
+	const auto &grace = input.settings.report_grace;
+	const auto frame = frame_of_minutes(input.now, minutes, grace);
+	auto rest = read_rest(spi);
+	sum_unsettled(rest, input.now, input.settings, slow);
 
+	Reading reading;
+	for (auto &list : reading.slices)
+		list.resize(static_cast<size_t>(minutes));
+	Reader reader(spi, frame, input.now, slow, rest);
+	reader.read_events(reading);
+	reader.read_writes(reading);
+	reader.read_percentiles(frame_of_minutes(input.now, minutes_of(input.settings.metric_window), grace),
+							reading.percentiles);
+	look_further_back(spi, frame, reading);
+
+	Telemetry telemetry;
+	telemetry.slices = std::move(reading.slices);
+	telemetry.percentiles = reading.percentiles;
+	telemetry.newest = reading.newest;
+	telemetry.last_seen = reading.last_seen;
 	if (input.state.live()) {
-		const auto entered = *input.state.entered_at;
-		const auto acks = spi.query(entry_acks_sql, Params() << entered << input.now);
-		for (std::int64_t i = 0; i < acks.size(); ++i)
-			telemetry.acks_since_entry[cohort_at(acks, i)] = *acks.bigint(i, 2);
-		telemetry.mature_since_entry =
-			*spi.query(entry_writes_sql, Params() << entered << input.now << delay).bigint(0, 1);
+		const bool is_past = now() - input.now > std::chrono::seconds(1);
+		const auto sums = since_entry(spi, rest, frame, *input.state.entered_at, is_past);
+		telemetry.acks_since_entry = sums.acks;
+		telemetry.mature_since_entry = sums.writes;
 	}
-	const auto seen = spi.query(last_seen_sql, Params() << input.now << kind_array());
-	for (std::int64_t i = 0; i < seen.size(); ++i)
-		telemetry.last_seen[static_cast<size_t>(parse_kind(*seen.text(i, 1)))] = seen.time(i, 2);
 	return telemetry;
 }
 
 SpanTotals
-read_span(Spi &spi, Time from, Time to, const Settings &settings) {
-	SpanTotals span;
-	const auto delay = maturity_delay(settings.report_grace);
-	Slices slices;
-	for (auto &list : slices)
+read_span(Spi &spi, Time from, Time to, Time now, const Settings &settings) {
+	const auto slow = std::numeric_limits<double>::infinity();
+	// now() of SQL is the transaction's beginning, and lies a little before the clock.
+	const auto upto = now - to < std::chrono::seconds(1) ? now : to;
+	const auto frame = frame_of_span(from, upto, now, settings.report_grace);
+	const auto end = frame.partial ? now : second_start(frame.end);
+	auto rest = read_rest(spi);
+	sum_unsettled(rest, end, settings, slow);
+	Reading reading;
+	for (auto &list : reading.slices)
 		list.resize(1);
-	std::array<std::optional<Time>, cohort_count> ignored;
-	read_slices(spi, slices, ignored, from, to, delay, std::numeric_limits<double>::infinity(), true);
+	Reader reader(spi, frame, end, slow, rest);
+	reader.read_events(reading);
+	reader.read_writes(reading);
+	SpanTotals span;
+	reader.read_percentiles(frame, span.percentiles);
 	for (size_t cohort = 0; cohort < cohort_count; ++cohort)
-		span.totals[cohort] = std::move(slices[cohort].front());
-	const auto orphans = spi.query(orphan_sql, Params() << from << to);
-	for (std::int64_t i = 0; i < orphans.size(); ++i)
-		span.totals[cohort_at(orphans, i)].orphan_receipts = *orphans.bigint(i, 2);
-	span.percentiles = read_percentiles(spi, from, to, delay);
+		span.totals[cohort] = std::move(reading.slices[cohort].front());
 	return span;
+}
+
+std::vector<MissingReceipt>
+read_missing(Spi &spi, Time now, const Settings &settings, std::int64_t limit) {
+	const auto until = mature_before(now, settings);
+	const auto from = until - std::chrono::hours(24);
+	const auto rest = read_rest(spi);
+	std::vector<MissingReceipt> list;
+	std::unordered_set<Uuid, UuidHash> changed;
+	for (const auto &write : rest.unsettled) {
+		changed.insert(write.key);
+		const auto &ack = write.state.ack;
+		if (write.state.missing() && ack->at < until && ack->at >= from)
+			list.push_back({write.key, ack->actor, ack->at,
+							write.state.receipt ? std::optional(write.state.receipt->at) : std::nullopt});
+	}
+	for (int generation = 0; generation < write_generations; ++generation) {
+		const auto sql = "SELECT w.subject, w.actor, w.acked_at, w.receipt_at FROM chat_v11.write_" +
+						 std::to_string(generation) +
+						 " w WHERE w.missing AND w.acked_at >= $1 AND w.acked_at < $2 ORDER BY w.acked_at DESC, "
+						 "w.subject LIMIT $3";
+		const auto rows =
+			spi.query(sql.c_str(), Params() << from << until << limit + static_cast<std::int64_t>(changed.size()));
+		for (std::int64_t i = 0; i < rows.size(); ++i)
+			if (const auto key = *rows.uuid(i, 1); !changed.count(key))
+				list.push_back({key, rows.uuid(i, 2), *rows.time(i, 3), rows.time(i, 4)});
+	}
+	std::sort(list.begin(), list.end(), [](const MissingReceipt &a, const MissingReceipt &b) {
+		return a.acked_at != b.acked_at ? a.acked_at > b.acked_at : a.key < b.key;
+	});
+	if (static_cast<std::int64_t>(list.size()) > limit)
+		list.resize(static_cast<size_t>(limit));
+	return list;
 }
 
 } // namespace chat_v11::pg

@@ -1,0 +1,294 @@
+// The table access methods of the raw events.
+//
+// chat_v11.event keeps no row of its own: what is inserted goes to one of the tables chat_v11.event_0 ... event_7, by
+// the hour of arrival, and what is scanned is read from all of them in turn.  So old events are dropped by giving up a
+// whole file, without a partitioned table's routing, without a column for it, and without a lock on what is being
+// written.
+//
+// Both are PostgreSQL's heap with some callbacks replaced.  These callbacks are called by PostgreSQL and call only it;
+// no frame here owns anything with a destructor, so its errors pass through without the boundary's help.
+
+#include "pg/boundary.hpp"
+#include "pg/event_ring.hpp"
+#include "pg/settings.hpp"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/hio.h"
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "commands/vacuum.h"
+#include "storage/bufmgr.h"
+}
+
+namespace chat_v11::pg {
+
+namespace {
+
+const TableAmRoutine *
+heap() {
+	return GetHeapamTableAmRoutine();
+}
+
+// ---- What neither table can do --------------------------------------------------------------------------------------
+
+// A callback of whatever type that raises: its signature differs between PostgreSQL's versions.
+template <typename Callback> struct Refusing;
+template <typename Result, typename... Arguments> struct Refusing<Result (*)(Arguments...)> {
+	static Result
+	call(Arguments...) {
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("ERR_INVALID_ARGUMENT: the events of chat_v11 can be inserted and read, nothing else"),
+						errdetail("They stand in files that are written at their end and dropped whole."),
+						errhint("insert into chat_v11.event ...; or copy what you need into a table of your own.")));
+	}
+};
+
+template <typename Callback>
+void
+refuse(Callback &callback) {
+	callback = Refusing<Callback>::call;
+}
+
+// ---- Writing --------------------------------------------------------------------------------------------------------
+
+#if PG_VERSION_NUM >= 160000
+bool
+is_page_of(Buffer buffer, Relation relation) {
+	RelFileLocator file;
+	ForkNumber fork;
+	BlockNumber block;
+	BufferGetTag(buffer, &file, &fork, &block);
+	return RelFileLocatorEquals(file, relation->rd_locator);
+}
+#else
+bool
+is_page_of(Buffer buffer, Relation relation) {
+	RelFileNode file;
+	ForkNumber fork;
+	BlockNumber block;
+	BufferGetTag(buffer, &file, &fork, &block);
+	return RelFileNodeEquals(file, relation->rd_node);
+}
+#endif
+
+// Rows go to one of the last pages only, so that the fold need not look at older ones again.  Called within the gate.
+void
+use_fresh_page(Relation leaf, BulkInsertState bulk) {
+	const BlockNumber end = RelationGetNumberOfBlocks(leaf);
+	const auto is_stale = [&](BlockNumber block) { return block != InvalidBlockNumber && block + ring_margin < end; };
+	if (bulk && bulk->current_buf != InvalidBuffer &&
+		(!is_page_of(bulk->current_buf, leaf) || is_stale(BufferGetBlockNumber(bulk->current_buf))))
+		ReleaseBulkInsertStatePin(bulk);
+#if PG_VERSION_NUM >= 160000
+	if (bulk && is_stale(bulk->next_free))
+		bulk->next_free = bulk->last_free = InvalidBlockNumber;
+#endif
+	if (is_stale(RelationGetTargetBlock(leaf)))
+		RelationSetTargetBlock(leaf, InvalidBlockNumber);
+}
+
+template <typename Insert>
+void
+insert_into_ring(Relation parent, BulkInsertState bulk, Insert insert) {
+	const Relation leaf = table_open(ring_leaf(RelationGetNamespace(parent), ring_current()), RowExclusiveLock);
+	// The transaction's number must be there before the gate is passed: event_ring.hpp.
+	(void)GetCurrentTransactionId();
+	pass_gate(RelationGetRelid(leaf));
+	use_fresh_page(leaf, bulk);
+	insert(leaf);
+	leave_gate(RelationGetRelid(leaf));
+	table_close(leaf, NoLock);
+}
+
+constexpr int insert_options = HEAP_INSERT_SKIP_FSM;
+
+void
+ring_tuple_insert(Relation parent, TupleTableSlot *slot, CommandId cid, int options, BulkInsertState bulk) {
+	insert_into_ring(parent, bulk,
+					 [&](Relation leaf) { heap()->tuple_insert(leaf, slot, cid, options | insert_options, bulk); });
+}
+
+void
+ring_multi_insert(Relation parent, TupleTableSlot **slots, int count, CommandId cid, int options,
+				  BulkInsertState bulk) {
+	insert_into_ring(parent, bulk, [&](Relation leaf) {
+		heap_multi_insert(leaf, slots, count, cid, options | insert_options, bulk);
+	});
+}
+
+// ---- Reading --------------------------------------------------------------------------------------------------------
+
+struct RingScan {
+	TableScanDescData base; // must be first
+	int at;                 // which leaf
+	Relation leaves[ring_size];
+	TableScanDesc scans[ring_size];
+};
+
+TableScanDesc
+ring_scan_begin(Relation parent, Snapshot snapshot, int key_count, struct ScanKeyData *keys,
+				ParallelTableScanDesc parallel, uint32 flags) {
+	if (!(flags & SO_TYPE_SEQSCAN) || parallel) {
+		if (flags & SO_TYPE_ANALYZE)
+			return heap()->scan_begin(parent, snapshot, key_count, keys, parallel, flags);
+		Refusing<void (*)()>::call();
+	}
+	auto *scan = static_cast<RingScan *>(palloc0(sizeof(RingScan)));
+	RelationIncrementReferenceCount(parent);
+	scan->base.rs_rd = parent;
+	scan->base.rs_snapshot = snapshot;
+	scan->base.rs_nkeys = key_count;
+	scan->base.rs_flags = flags;
+	const uint32 leaf_flags = flags & ~static_cast<uint32>(SO_TEMP_SNAPSHOT);
+	for (int i = 0; i < ring_size; ++i) {
+		scan->leaves[i] = table_open(ring_leaf(RelationGetNamespace(parent), i), AccessShareLock);
+		scan->scans[i] = heap()->scan_begin(scan->leaves[i], snapshot, key_count, keys, nullptr, leaf_flags);
+	}
+	return &scan->base;
+}
+
+void
+ring_scan_end(TableScanDesc base) {
+	if (!(base->rs_flags & SO_TYPE_SEQSCAN)) {
+		heap()->scan_end(base);
+		return;
+	}
+	auto *scan = reinterpret_cast<RingScan *>(base);
+	for (int i = 0; i < ring_size; ++i) {
+		heap()->scan_end(scan->scans[i]);
+		table_close(scan->leaves[i], NoLock);
+	}
+	if (base->rs_flags & SO_TEMP_SNAPSHOT)
+		UnregisterSnapshot(base->rs_snapshot);
+	RelationDecrementReferenceCount(base->rs_rd);
+	pfree(scan);
+}
+
+void
+ring_scan_rescan(TableScanDesc base, struct ScanKeyData *keys, bool set_params, bool allow_strategy, bool allow_sync,
+				 bool allow_pagemode) {
+	auto *scan = reinterpret_cast<RingScan *>(base);
+	for (int i = 0; i < ring_size; ++i)
+		heap()->scan_rescan(scan->scans[i], keys, set_params, allow_strategy, allow_sync, allow_pagemode);
+	scan->at = 0;
+}
+
+bool
+ring_scan_getnextslot(TableScanDesc base, ScanDirection direction, TupleTableSlot *slot) {
+	auto *scan = reinterpret_cast<RingScan *>(base);
+	const int step = ScanDirectionIsBackward(direction) ? -1 : 1;
+	// Off an end, the next call in the other direction begins with the leaf at that end.
+	if (scan->at < 0 || scan->at >= ring_size)
+		scan->at += step;
+	for (; scan->at >= 0 && scan->at < ring_size; scan->at += step)
+		if (heap()->scan_getnextslot(scan->scans[scan->at], direction, slot)) {
+			slot->tts_tableOid = RelationGetRelid(scan->leaves[scan->at]); // which file, for whoever asks
+			return true;
+		}
+	ExecClearTuple(slot);
+	return false;
+}
+
+void
+ring_estimate_size(Relation parent, int32 *widths, BlockNumber *pages, double *tuples, double *all_visible) {
+	*pages = 0;
+	*tuples = 0;
+	*all_visible = 0;
+	for (int i = 0; i < ring_size; ++i) {
+		const Relation leaf = table_open(ring_leaf(RelationGetNamespace(parent), i), AccessShareLock);
+		BlockNumber leaf_pages = 0;
+		double leaf_tuples = 0;
+		double ignored = 0;
+		heap()->relation_estimate_size(leaf, i == 0 ? widths : nullptr, &leaf_pages, &leaf_tuples, &ignored);
+		*pages += leaf_pages;
+		*tuples += leaf_tuples;
+		table_close(leaf, AccessShareLock);
+	}
+}
+
+// ---- Files of the ring ----------------------------------------------------------------------------------------------
+
+// VACUUM must not cut the file's end off: the fold remembers how far it has read.
+void
+leaf_vacuum(Relation leaf, struct VacuumParams *params, BufferAccessStrategy strategy) {
+	VacuumParams keeping = *params;
+	keeping.truncate = VACOPTVALUE_DISABLED;
+	heap()->relation_vacuum(leaf, &keeping, strategy);
+}
+
+TableAmRoutine
+event_routine() {
+	TableAmRoutine routine = *heap();
+	routine.scan_begin = ring_scan_begin;
+	routine.scan_end = ring_scan_end;
+	routine.scan_rescan = ring_scan_rescan;
+	routine.scan_getnextslot = ring_scan_getnextslot;
+	routine.relation_estimate_size = ring_estimate_size;
+	routine.tuple_insert = ring_tuple_insert;
+	routine.multi_insert = ring_multi_insert;
+	refuse(routine.parallelscan_estimate);
+	refuse(routine.parallelscan_initialize);
+	refuse(routine.parallelscan_reinitialize);
+	refuse(routine.tuple_insert_speculative);
+	refuse(routine.tuple_fetch_row_version);
+	refuse(routine.tuple_delete);
+	refuse(routine.tuple_update);
+	refuse(routine.tuple_lock);
+	refuse(routine.index_build_range_scan);
+	refuse(routine.scan_sample_next_block);
+	return routine;
+}
+
+TableAmRoutine
+leaf_routine() {
+	TableAmRoutine routine = *heap();
+	routine.relation_vacuum = leaf_vacuum;
+	refuse(routine.tuple_insert);
+	refuse(routine.multi_insert);
+	refuse(routine.tuple_insert_speculative);
+	refuse(routine.tuple_delete);
+	refuse(routine.tuple_update);
+	refuse(routine.tuple_lock);
+	refuse(routine.relation_copy_for_cluster);
+	refuse(routine.index_build_range_scan);
+	return routine;
+}
+
+} // namespace
+
+void
+insert_event(const EventRow &event) {
+	call([&] {
+		const Oid schema = get_namespace_oid("chat_v11", false);
+		const Oid oid = get_relname_relid("event", schema);
+		if (!OidIsValid(oid))
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.event\" does not exist")));
+		PreventCommandIfReadOnly("chat_v11.record()");
+		const Relation parent = table_open(oid, RowExclusiveLock);
+		insert_into_ring(parent, nullptr, [&](Relation leaf) {
+			HeapTuple tuple = heap_form_tuple(RelationGetDescr(leaf), const_cast<Datum *>(event.values),
+											  const_cast<bool *>(event.nulls));
+			heap_insert(leaf, tuple, GetCurrentCommandId(true), insert_options, nullptr);
+			heap_freetuple(tuple);
+		});
+		table_close(parent, NoLock);
+	});
+}
+
+} // namespace chat_v11::pg
+
+namespace chat_v11 {
+
+CHAT_V11_ENTRY(chat_v11_event_am_handler) {
+	static const TableAmRoutine routine = pg::event_routine();
+	return PointerGetDatum(&routine);
+}
+
+CHAT_V11_ENTRY(chat_v11_event_leaf_am_handler) {
+	static const TableAmRoutine routine = pg::leaf_routine();
+	return PointerGetDatum(&routine);
+}
+
+} // namespace chat_v11

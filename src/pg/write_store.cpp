@@ -1,0 +1,247 @@
+#include "pg/write_store.hpp"
+
+#include <cstring>
+
+extern "C" {
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/skey.h"
+#include "access/tableam.h"
+#include "catalog/index.h"
+#include "executor/executor.h"
+#include "storage/bufmgr.h"
+#include "utils/fmgroids.h"
+}
+
+namespace chat_v11::pg {
+
+namespace {
+
+// Columns of chat_v11.write_N, in their order.
+enum Column { subject, acked_at, receipt_at, receipt_value, actor, cohort, missing, column_count };
+
+Oid
+find_relation(const char *prefix, int generation, const char *suffix) {
+	char name[NAMEDATALEN];
+	pg_snprintf(name, sizeof name, "%s%d%s", prefix, generation, suffix);
+	const Oid oid = get_relname_relid(name, get_namespace_oid("chat_v11", false));
+	if (!OidIsValid(oid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.%s\" does not exist", name)));
+	return oid;
+}
+
+// A row as plain data, to be filled where PostgreSQL may raise.
+struct RowData {
+	bool found;
+	Datum values[column_count];
+	bool nulls[column_count];
+	pg_uuid_t actor_bytes;
+	double value;
+};
+
+WriteState
+state_of(const RowData &row) {
+	WriteState state;
+	const auto of = static_cast<Cohort>(DatumGetChar(row.values[cohort]));
+	if (!row.nulls[acked_at]) {
+		auto &ack = state.ack.emplace();
+		ack.at = time_from_pg(DatumGetTimestampTz(row.values[acked_at]));
+		ack.cohort = of;
+		if (!row.nulls[actor]) {
+			ack.actor.emplace();
+			std::memcpy(ack.actor->data(), row.actor_bytes.data, UUID_LEN);
+		}
+	}
+	if (!row.nulls[receipt_at]) {
+		auto &receipt = state.receipt.emplace();
+		receipt.at = time_from_pg(DatumGetTimestampTz(row.values[receipt_at]));
+		receipt.cohort = of;
+		if (!row.nulls[receipt_value])
+			receipt.value = row.value;
+	}
+	return state;
+}
+
+// The other way: what `values` points to must live as long as the row.
+void
+fill_row(RowData &row, const Uuid &key, const WriteState &state) {
+	std::fill(std::begin(row.nulls), std::end(row.nulls), true);
+	const auto put = [&](Column column, Datum value) {
+		row.values[column] = value;
+		row.nulls[column] = false;
+	};
+	put(subject, PointerGetDatum(key.data()));
+	if (state.ack)
+		put(acked_at, time_datum(state.ack->at));
+	if (state.receipt) {
+		put(receipt_at, time_datum(state.receipt->at));
+		if (state.receipt->value)
+			put(receipt_value, Float8GetDatum(*state.receipt->value));
+	}
+	// Whose it was is asked only of those that were not answered in time.
+	if (state.ack && state.ack->actor && !state.in_time())
+		put(actor, PointerGetDatum(state.ack->actor->data()));
+	put(cohort, CharGetDatum(static_cast<char>(state.ack ? state.ack->cohort : state.receipt->cohort)));
+	put(missing, BoolGetDatum(state.missing()));
+}
+
+} // namespace
+
+Oid
+write_table(int generation) {
+	return call([&] { return find_relation("write_", generation, ""); });
+}
+
+WriteLookup::WriteLookup(Snapshot snapshot, std::optional<int> written) : snapshot_(snapshot) {
+	for (int i = 0; i < write_generations; ++i) {
+		auto &table = tables_[static_cast<size_t>(i)];
+		call([&] {
+			table.heap = table_open(find_relation("write_", i, ""), AccessShareLock);
+			table.index = index_open(find_relation("write_", i, "_subject"), AccessShareLock);
+			table.slot = table_slot_create(table.heap, nullptr);
+			table.scan = index_beginscan(table.heap, table.index, snapshot_, 1, 0);
+			table.empty = written != i && RelationGetNumberOfBlocks(table.heap) == 0;
+		});
+	}
+}
+
+std::optional<StoredWrite>
+WriteLookup::find(const Uuid &key) {
+	RowData row;
+	int generation = 0;
+	call([&] {
+		row.found = false;
+		ScanKeyData wanted;
+		ScanKeyInit(&wanted, 1, BTEqualStrategyNumber, F_UUID_EQ, PointerGetDatum(key.data()));
+		for (; generation < write_generations && !row.found; ++generation) {
+			auto &table = tables_[static_cast<size_t>(generation)];
+			if (table.empty)
+				continue;
+			index_rescan(table.scan, &wanted, 1, nullptr, 0);
+			if (!index_getnext_slot(table.scan, ForwardScanDirection, table.slot))
+				continue;
+			slot_getallattrs(table.slot);
+			std::memcpy(row.values, table.slot->tts_values, sizeof row.values);
+			std::memcpy(row.nulls, table.slot->tts_isnull, sizeof row.nulls);
+			if (!row.nulls[actor])
+				row.actor_bytes = *DatumGetUUIDP(row.values[actor]);
+			if (!row.nulls[receipt_value])
+				row.value = DatumGetFloat8(row.values[receipt_value]);
+			row.found = true;
+			ExecClearTuple(table.slot);
+		}
+	});
+	if (!row.found)
+		return std::nullopt;
+	return StoredWrite{state_of(row), generation - 1};
+}
+
+void
+WriteLookup::close() {
+	call([&] {
+		for (auto &table : tables_) {
+			index_endscan(table.scan);
+			ExecDropSingleTupleTableSlot(table.slot);
+			index_close(table.index, AccessShareLock);
+			table_close(table.heap, AccessShareLock);
+		}
+	});
+}
+
+void
+WriteStore::insert(const Uuid &key, const WriteState &state) {
+	rows_.push_back({key, state});
+	if (rows_.size() >= 1000)
+		flush();
+}
+
+void
+WriteStore::flush() {
+	if (rows_.empty())
+		return;
+	// Straight into the table and the index of keys: a fold of a million events brings a hundred thousand of them.  The
+	// few that are missing their receipt have a place in a second index as well, and go the usual way.
+	std::vector<const NewRow *> usual;
+	for (const auto &row : rows_)
+		if (row.state.missing())
+			usual.push_back(&row);
+	call([&] {
+		const Relation heap = table_open(find_relation("write_", generation_, ""), RowExclusiveLock);
+		const Relation index = index_open(find_relation("write_", generation_, "_subject"), RowExclusiveLock);
+		IndexInfo *const info = BuildIndexInfo(index);
+		const CommandId command = GetCurrentCommandId(true);
+		auto **slots = static_cast<TupleTableSlot **>(palloc(sizeof(TupleTableSlot *) * rows_.size()));
+		int count = 0;
+		RowData data;
+		for (const auto &row : rows_) {
+			if (row.state.missing())
+				continue;
+			fill_row(data, row.key, row.state);
+			TupleTableSlot *const slot = MakeSingleTupleTableSlot(RelationGetDescr(heap), &TTSOpsHeapTuple);
+			ExecStoreHeapTuple(heap_form_tuple(RelationGetDescr(heap), data.values, data.nulls), slot, true);
+			slots[count++] = slot;
+		}
+		if (count > 0)
+			heap_multi_insert(heap, slots, count, command, 0, nullptr);
+		for (int i = 0; i < count; ++i) {
+			bool is_null = false;
+			Datum key = slot_getattr(slots[i], subject + 1, &is_null);
+			index_insert(index, &key, &is_null, &slots[i]->tts_tid, heap, UNIQUE_CHECK_NO, false, info);
+			ExecDropSingleTupleTableSlot(slots[i]);
+		}
+		pfree(slots);
+		pfree(info);
+		index_close(index, NoLock);
+		table_close(heap, NoLock);
+		CommandCounterIncrement();
+	});
+	const auto sql = "INSERT INTO chat_v11.write_" + std::to_string(generation_) +
+					 " (subject, acked_at, receipt_at, receipt_value, actor, cohort, missing) "
+					 "VALUES ($1, $2, $3, $4, $5, $6::chat_v11.cohort, $7)";
+	for (const auto *row : usual) {
+		Params params;
+		params.uuid(row->key) << row->state.ack->at;
+		params.optional(row->state.receipt ? std::optional(row->state.receipt->at) : std::nullopt, TIMESTAMPTZOID);
+		params.optional(row->state.receipt ? row->state.receipt->value : std::nullopt, FLOAT8OID);
+		if (row->state.ack->actor)
+			params.uuid(*row->state.ack->actor);
+		else
+			params.add(UUIDOID, Datum{}, true);
+		params << name(row->state.ack->cohort) << true;
+		spi_.execute(sql.c_str(), std::move(params));
+	}
+	rows_.clear();
+}
+
+void
+WriteStore::update(const Uuid &key, const WriteState &state, int generation) {
+	const auto sql = "UPDATE chat_v11.write_" + std::to_string(generation) +
+					 " SET acked_at = $2, receipt_at = $3, receipt_value = $4, actor = $5, "
+					 "cohort = $6::chat_v11.cohort, missing = $7 WHERE subject = $1";
+	Params params;
+	params.uuid(key).optional(state.ack ? std::optional(state.ack->at) : std::nullopt, TIMESTAMPTZOID);
+	params.optional(state.receipt ? std::optional(state.receipt->at) : std::nullopt, TIMESTAMPTZOID);
+	params.optional(state.receipt ? state.receipt->value : std::nullopt, FLOAT8OID);
+	if (state.ack && state.ack->actor && !state.in_time())
+		params.uuid(*state.ack->actor);
+	else
+		params.add(UUIDOID, Datum{}, true);
+	params << name(state.ack ? state.ack->cohort : state.receipt->cohort) << state.missing();
+	spi_.execute(sql.c_str(), std::move(params));
+}
+
+bool
+rotate_writes(Spi &spi, int generation) {
+	const int next = (generation + 1) % write_generations;
+	const auto oid = write_table(next);
+	if (!call([&] { return ConditionalLockRelationOid(oid, AccessExclusiveLock); }))
+		return false;
+	const auto from = "chat_v11.write_" + std::to_string(next);
+	const auto to = "chat_v11.write_" + std::to_string(generation);
+	// Unanswered ones wait as long as the buckets do, for a report that comes very late.
+	spi.utility("INSERT INTO " + to + " SELECT w.* FROM " + from + " w WHERE w.missing");
+	spi.utility("TRUNCATE " + from);
+	return true;
+}
+
+} // namespace chat_v11::pg
