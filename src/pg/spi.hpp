@@ -6,6 +6,7 @@
 #include "pg/boundary.hpp"
 #include "pg/datum.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -128,6 +129,8 @@ public:
 	// Writes with the newest snapshot; the number of rows.
 	std::int64_t execute(const char *sql, Params params = {});
 	Rows execute_returning(const char *sql, Params params = {});
+	// Reads like query(), and hands over one row at a time, for answers too large to be kept.
+	void for_each(const char *sql, Params params, const std::function<void(const Rows &, std::int64_t row)> &f);
 };
 
 // Runs f with a connection of its own.
