@@ -21,7 +21,9 @@ INSERT INTO fixture.call VALUES (1, 'gates', 'SELECT * FROM public.chat_get_v11_
 	(14, 'set', $$SELECT * FROM public.chat_set_v11_rollout_state('canary_1', true, 'x')$$), (15, 'attest', $$SELECT chat_v11.attest('telemetry:full_state', 'x', true)$$),
 	(16, 'set_check', $$SELECT chat_v11.set_check('write_reject_rate', 0.02)$$), (17, 'set_policy', $$SELECT chat_v11.set_policy('canary_1', p_min_samples => 99)$$), (18, 'set_setting', $$SELECT chat_v11.set_setting('report_grace', '2 s')$$),
 	(19, 'force', $$SELECT chat_v11.force_rollout_state('canary_1', true, 'x', 'y')$$), (20, 'grant', $$SELECT chat_v11.grant_access('regress_nobody', 'admin')$$),
-	(21, 'write state', $$UPDATE chat_v11.rollout_state SET kill_switch = true$$), (22, 'write check', $$UPDATE chat_v11.gate_check SET limit_value = 1$$), (23, 'mock clock', $$SET chat_v11.mock_now = '2026-03-01'$$), (24, 'fault', $$SET chat_v11.fault = 'error:1'$$);
+	(21, 'write state', $$UPDATE chat_v11.rollout_state SET kill_switch = true$$), (22, 'write check', $$UPDATE chat_v11.gate_check SET limit_value = 1$$), (23, 'mock clock', $$SET chat_v11.mock_now = '2026-03-01'$$), (24, 'fault', $$SET chat_v11.fault = 'error:1'$$),
+	(25, 'trace', 'SELECT * FROM chat_v11.trace_write(gen_random_uuid())'), (26, 'resyncs', $$SELECT * FROM chat_v11.resync_report(now() - interval '1 h', now())$$),
+	(27, 'series', $$SELECT * FROM chat_v11.metric_series('send_stall_rate', now() - interval '1 h', now(), '10 min')$$);
 GRANT USAGE ON SCHEMA fixture TO PUBLIC; GRANT SELECT ON fixture.call TO PUBLIC;
 \pset tuples_only off
 \pset format aligned

@@ -40,6 +40,9 @@ SELECT pg_catalog.count(*) FROM chat_v11.metrics('2026-03-01 11:00:00+00', '2026
 SELECT pg_catalog.count(*) FROM chat_v11.explain_gates();
 SELECT pg_catalog.count(*) FROM chat_v11.explain_gates('2026-03-01 12:00:00+00'::timestamptz);
 SELECT pg_catalog.count(*) FROM chat_v11.missing_receipts();
+SELECT pg_catalog.count(*) FROM chat_v11.trace_write('00000000-0000-4000-8000-000000000001');
+SELECT pg_catalog.count(*) FROM chat_v11.resync_report('2026-03-01 11:00:00+00', '2026-03-01 13:00:00+00');
+SELECT pg_catalog.count(*) FROM chat_v11.metric_series('send_stall_rate', '2026-03-01 11:00:00+00', '2026-03-01 13:00:00+00', '1 h');
 SELECT (chat_v11.set_check('write_reject_rate', 0.02)).limit_value, (chat_v11.set_policy('canary_1', p_min_samples => 99)).min_samples, (chat_v11.set_setting('report_grace', '3 s')).value, (chat_v11.attest('telemetry:full_state', 'x', true)).ok;
 UPDATE chat_v11.rollout_state SET note = 'by hand';
 UPDATE chat_v11.gate_check SET min_samples = 21 WHERE name OPERATOR(pg_catalog.=) 'write_reject_rate';

@@ -140,6 +140,9 @@ SELECT rollout_decision, gate_p0_ok, reasons[1] FROM public.chat_get_v11_release
 SELECT next_step FROM public.chat_get_v11_rollout_state();
 select * from chat_v11.missing_receipts();
 select * from chat_v11.missing_receipts(500);
+select * from chat_v11.trace_write('00000000-0000-4000-8000-000000000001');
+select * from chat_v11.trace_write('00000000-0000-4000-8000-000000000002');
+select at, cohort, value, numerator, denominator from chat_v11.metric_series('ack_without_receipt_10s_rate', chat_v11.clock() - interval '30 min', chat_v11.clock(), '1 min') where numerator > 0;
 select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');
 -- The kill; the same again; another stage's name does not matter, nor does a missing note.
 \o /dev/null
@@ -177,16 +180,19 @@ SELECT stage, kill_switch, version, entered_at FROM public.chat_get_v11_rollout_
 RESET SESSION AUTHORIZATION;
 SET chat_v11.mock_now = '2026-03-04 01:15+00';
 SELECT pg_temp.load('2026-03-04 00:39+00', '2026-03-04 01:15+00', 110, 5700);
-INSERT INTO chat_v11.event (at, kind, cohort, value)
-SELECT '2026-03-04 01:15+00'::timestamptz - i * interval '20 s', k::chat_v11.event_kind, c::chat_v11.cohort, v
-FROM generate_series(1, 30) i, (VALUES ('resync_request', 'v11', 40), ('resync_request', 'v10', 40),
-	('resync_range_unavailable', 'v11', NULL)) e(k, c, v)
-WHERE k = 'resync_request' OR i <= 6;
+-- Every fifth request of the canary asks from 0 and is refused.
+INSERT INTO chat_v11.event (at, kind, cohort, actor, subject, value)
+SELECT '2026-03-04 01:15+00'::timestamptz - i * interval '20 s', k::chat_v11.event_kind, c::chat_v11.cohort,
+	md5(c || i)::uuid, md5('dialog' || i)::uuid, CASE WHEN c = 'v11' AND i % 5 = 0 THEN 5000 ELSE 40 END
+FROM generate_series(1, 30) i, (VALUES ('resync_request', 'v11'), ('resync_request', 'v10'),
+	('resync_range_unavailable', 'v11')) e(k, c)
+WHERE k = 'resync_request' OR i % 5 = 0;
 SET SESSION AUTHORIZATION regress_oncall;
 SELECT rollout_decision, gate_p0_ok, gate_p1_ok, reasons FROM public.chat_get_v11_release_gates() \gx
 SELECT next_step FROM public.chat_get_v11_rollout_state();
 select check_name, status, value, limit_value, numerator, denominator, control_value, reason from chat_v11.explain_gates() where check_name like 'err_resync%' or check_name like '%_state_rate' or check_name like '%_resync_rate';
 select metric, cohort, value, numerator, denominator from chat_v11.metrics(chat_v11.clock() - interval '1 hour', chat_v11.clock()) where metric like '%resync%' or metric in ('full_state_rate', 'recovery_p95_ms') order by metric, cohort desc;
+select * from chat_v11.resync_report(chat_v11.clock() - interval '1 hour', chat_v11.clock());
 select check_name, status, reason from chat_v11.what_if('{"err_resync_range_unavailable_rate": {"limit": 0.25}}') where check_name like 'err_resync%';
 \o /dev/null
 select * from public.chat_set_v11_rollout_state('canary_1', false, 'hold');

@@ -27,6 +27,15 @@ COMMENT ON FUNCTION chat_v11.metrics(timestamptz, timestamptz) IS
 	'every metric of both cohorts over (p_from, p_to]; a rate is 0..1, null where its denominator is 0';
 COMMENT ON FUNCTION chat_v11.missing_receipts(integer) IS
 	'v11 writes of the last 24 h without a receipt in 10 s, newest first; null is 50, at least 1, at most 500';
+COMMENT ON FUNCTION chat_v11.trace_write(uuid) IS
+	'every event of one write in order, the time between them, and last a row (at is null) that names the first link of '
+	'ACK, ledger, store, receipt that is missing, if any, and what to type next; ERR_INVALID_ARGUMENT for null';
+COMMENT ON FUNCTION chat_v11.resync_report(timestamptz, timestamptz) IS
+	'requests for a resync in (p_from, p_to] by cohort and outcome: how far behind they were, how many asked from 0, and '
+	'what that speaks for; shares are 0..1, null where there is nothing to divide by';
+COMMENT ON FUNCTION chat_v11.metric_series(text, timestamptz, timestamptz, interval) IS
+	'one metric of both cohorts over (p_from, p_to] by steps of whole seconds, at most 100,000 rows; at is the end of the '
+	'step; ERR_INVALID_ARGUMENT names the metrics that there are, or a step that fits';
 COMMENT ON FUNCTION chat_v11.record(text, text, uuid, uuid, double precision, timestamptz) IS
 	'stores one event in the caller''s own transaction; ERR_INVALID_ARGUMENT names what is wrong';
 COMMENT ON FUNCTION chat_v11.record_batch(jsonb) IS

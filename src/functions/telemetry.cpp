@@ -2,6 +2,7 @@
 
 #include "pg/telemetry.hpp"
 #include "core/refusal.hpp"
+#include "functions/span.hpp"
 #include "pg/event_ring.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -198,17 +199,10 @@ CHAT_V11_ENTRY(chat_v11_write_key) {
 }
 
 CHAT_V11_ENTRY(chat_v11_metrics) {
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		throw invalid_argument("p_from and p_to must not be null", {},
-							   "select * from chat_v11.metrics(now() - interval '15 min', now());");
-	const auto from = PG_GETARG_TIMESTAMPTZ(0);
-	const auto to = PG_GETARG_TIMESTAMPTZ(1);
-	if (TIMESTAMP_NOT_FINITE(from) || TIMESTAMP_NOT_FINITE(to) || from >= to)
-		throw invalid_argument("p_from must be finite and before p_to", {},
-							   "select * from chat_v11.metrics(now() - interval '15 min', now());");
+	const auto asked = span_arg(fcinfo, 0, "select * from chat_v11.metrics(now() - interval '15 min', now());");
 	const auto span = pg::with_spi([&](pg::Spi &spi) {
 		const auto input = pg::load_gate_input(spi, State{}, pg::now());
-		return pg::read_span(spi, pg::time_from_pg(from), pg::time_from_pg(to), input.now, input.settings);
+		return pg::SpanReader(spi, input.now, input.settings).read(spi, asked.from, asked.to);
 	});
 	pg::ResultSet results(fcinfo);
 	put_metrics(results, span);

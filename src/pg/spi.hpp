@@ -7,6 +7,7 @@
 #include "pg/boundary.hpp"
 #include "pg/datum.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -146,6 +147,8 @@ public:
 	// Once, without keeping it prepared: for statements that are put together anew each time.
 	void utility(const std::string &sql);
 	Rows execute_returning(const char *sql, Params params = {});
+	// Reads like query(), and hands over one row at a time, for answers too large to be kept.
+	void for_each(const char *sql, Params params, const std::function<void(const Rows &, std::int64_t row)> &f);
 };
 
 // Runs f with a connection of its own.

@@ -20,6 +20,8 @@ slow_limit(const GateInput &input) {
 	return std::numeric_limits<double>::infinity();
 }
 
+} // namespace
+
 // A write of which more is known than the buckets hold.
 struct Unsettled {
 	Uuid key;
@@ -34,6 +36,8 @@ struct Rest {
 	std::vector<Unsettled> unsettled;
 	WriteSums writes; // what they would add if they were settled
 };
+
+namespace {
 
 Time
 mature_before(Time now, const Settings &settings) {
@@ -81,6 +85,7 @@ read_rest(Spi &spi) {
 // The same sums that a fold would make, made for one reading.
 void
 sum_unsettled(Rest &rest, Time now, const Settings &settings, double slow) {
+	rest.writes.clear();
 	for (const auto &write : rest.unsettled) {
 		if (write.settled)
 			count_write(rest.writes, *write.settled, slow, -1);
@@ -259,19 +264,21 @@ read_telemetry(Spi &spi, const GateInput &input) {
 	return telemetry;
 }
 
+SpanReader::SpanReader(Spi &spi, Time now, const Settings &settings)
+	: rest_(std::make_shared<Rest>(read_rest(spi))), now_(now), settings_(settings) {}
+
 SpanTotals
-read_span(Spi &spi, Time from, Time to, Time now, const Settings &settings) {
+SpanReader::read(Spi &spi, Time from, Time to) const {
 	const auto slow = std::numeric_limits<double>::infinity();
 	// now() of SQL is the transaction's beginning, and lies a little before the clock.
-	const auto upto = now - to < std::chrono::seconds(1) ? now : to;
-	const auto frame = frame_of_span(from, upto, now, settings.report_grace);
-	const auto end = frame.partial ? now : second_start(frame.end);
-	auto rest = read_rest(spi);
-	sum_unsettled(rest, end, settings, slow);
+	const auto upto = now_ - to < std::chrono::seconds(1) ? now_ : to;
+	const auto frame = frame_of_span(from, upto, now_, settings_.report_grace);
+	const auto end = frame.partial ? now_ : second_start(frame.end);
+	sum_unsettled(*rest_, end, settings_, slow);
 	Reading reading;
 	for (auto &list : reading.slices)
 		list.resize(1);
-	Reader reader(spi, frame, end, slow, rest);
+	Reader reader(spi, frame, end, slow, *rest_);
 	reader.read_events(reading);
 	reader.read_writes(reading);
 	SpanTotals span;

@@ -6,6 +6,8 @@
 #include "core/gates.hpp"
 #include "pg/spi.hpp"
 
+#include <memory>
+
 namespace chat_v11::pg {
 
 // All that evaluate() needs to know of the events up to input.now, with the active snapshot.
@@ -17,7 +19,17 @@ struct SpanTotals {
 	std::array<Totals, cohort_count> totals;
 	std::array<Percentiles, cohort_count> percentiles;
 };
-SpanTotals read_span(Spi &spi, Time from, Time to, Time now, const Settings &settings);
+class SpanReader {
+public:
+	// Reads what no bucket holds yet, once for all spans.
+	SpanReader(Spi &spi, Time now, const Settings &settings);
+	SpanTotals read(Spi &spi, Time from, Time to) const;
+
+private:
+	std::shared_ptr<struct Rest> rest_;
+	Time now_;
+	Settings settings_;
+};
 
 // Mature writes of v11 in the last 24 h that were not answered in time, newest first.
 struct MissingReceipt {
