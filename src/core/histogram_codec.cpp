@@ -175,13 +175,12 @@ public:
 	read(BitReader &bits) {
 		const int k = low_bits();
 		std::uint64_t q = static_cast<std::uint64_t>(bits.take_equal(true, longest_unary));
-		if (q < longest_unary) {
+		if (q < longest_unary)
 			bits.take(1);
-		} else {
-			const auto more = bits.take_gamma();
-			if (__builtin_add_overflow(more, longest_unary - 1, &q) || q > ~std::uint64_t{0} >> k)
-				refuse("a number in them is too large");
-		}
+		else if (__builtin_add_overflow(bits.take_gamma(), longest_unary - 1, &q))
+			refuse("a number in them is too large");
+		if (q > ~std::uint64_t{0} >> k)
+			refuse("a number in them is too large");
 		const auto z = q << k | bits.take(k);
 		// At most 2^63 either way, which fits a difference in 128 bits.
 		const auto half = static_cast<__int128>(z / 2);

@@ -501,6 +501,11 @@ const std::vector<BytesCase> broken_bytes = {
 	// 2^63 - 1, after which k = 61; then more than that, and as much again.
 	{bits("010 1 010" + escape + gamma(~0ull - 20) + "110" + std::string(61, '0')), "they count too many values"},
 	{bits("010 1 010" + escape + gamma(~0ull - 20) + "0" + std::string(61, '0')), "they count too many values"},
+	// With k = 61, 8 << 61 is the first that 64 bits do not hold.
+	{bits("010 1 010" + escape + gamma(~0ull - 20) + "11111111 0" + std::string(61, '0')),
+	 "a number in them is too large"},
+	{bits("010 1 010" + escape + gamma(~0ull - 20) + escape + gamma(1) + std::string(61, '0')),
+	 "a number in them is too large"},
 };
 
 BOOST_DATA_TEST_CASE(bytes_that_no_histogram_has_are_refused, bdata::make(broken_bytes), c) {
