@@ -12,6 +12,8 @@ SELECT setseed(0.5) \g /dev/null
 SELECT '{}'::chat_v11.histogram, ' { 182 : 3, 1.84e2:10 } '::chat_v11.histogram, '{0.01:1,1e9:2}'::chat_v11.histogram;
 SELECT fixture.attempt(format('SELECT %L::chat_v11.histogram', h)) FROM (VALUES
 	('182:3'), ('{182:3'), ('{182:3,183:1}'), ('{184:3,182:1}'), ('{182:0}'), ('{182:3} '), ('{182:3} 4')) t(h);
+-- The example of docs/histogram.md.
+SELECT chat_v11.histogram_send('{182:3,184:10}');
 -- What is in it.  2000 is an edge, so what exceeds it is exact; 1999 is none, so what shares its bin is left out.
 SELECT chat_v11.count(h), chat_v11.quantile(h, 0.95), chat_v11.quantile(h, 0), chat_v11.quantile(h, 1),
 	chat_v11.exceeding(h, 2000), chat_v11.exceeding(h, 1999), chat_v11.exceeding(h, 1980)
