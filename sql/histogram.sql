@@ -54,6 +54,10 @@ FROM unnest('{0.01,0.25,0.5,0.9,0.95,0.99,0.999,1}'::float8[]) q,
 	LATERAL (SELECT chat_v11.histogram_agg(ms) h, percentile_disc(q) WITHIN GROUP (ORDER BY ms) exact FROM fixture.latency) l;
 SELECT bool_and(chat_v11.exceeding(h, l) = (SELECT count(*) FROM fixture.latency WHERE ms > l))
 FROM unnest('{0.01,1,80,350,1500,2000,25000}'::float8[]) l, (SELECT chat_v11.histogram_agg(ms) h FROM fixture.latency) t;
+-- What is stored is the stored form alone, behind its length.
+SELECT bool_and(pg_column_size(h) - length(chat_v11.histogram_send(h)) IN (1, 4)) FROM fixture.bucket;
+SELECT pg_column_size(chat_v11.histogram_agg(ms)) = 4 + length(chat_v11.histogram_send(chat_v11.histogram_agg(ms))) FROM fixture.latency;
+SELECT pg_column_size(chat_v11.histogram_agg(h)) = 4 + length(chat_v11.histogram_send(chat_v11.histogram_agg(h))) FROM fixture.bucket;
 -- Whatever the way, the same bits: from rows, from buckets, in another order, filtered, in groups by sort and by hash.
 SELECT count(DISTINCT chat_v11.histogram_send(h)), max(length(chat_v11.histogram_send(h))) < 1000 AS small FROM (
 	SELECT chat_v11.histogram_agg(ms) h FROM fixture.latency
@@ -119,6 +123,7 @@ SELECT fixture.receive(b) FROM (VALUES ('\x0180'::bytea), (chat_v11.histogram_se
 CREATE TABLE fixture.mine AS SELECT '{182:3}'::chat_v11.histogram AS h;
 SELECT chat_v11.histogram_add(h, 182), chat_v11.histogram_add(h, 1e9), chat_v11.merge(h, h), chat_v11.histogram_final(h) FROM fixture.mine;
 SELECT h FROM fixture.mine;
+SELECT pg_column_size(chat_v11.histogram_add(h, 182)), pg_column_size(chat_v11.merge(h, h)), pg_column_size(chat_v11.histogram_final(h)) FROM fixture.mine;
 SELECT chat_v11.histogram_add(NULL, 5), chat_v11.histogram_add(NULL, NULL) IS NULL, chat_v11.histogram_add('{182:3}', NULL);
 SELECT fixture.attempt($$SELECT chat_v11.histogram_add('{182:3}', -1)$$);
 -- An aggregate of somebody's own that lacks the final function lets a running state out.  It is a value as good.
@@ -129,6 +134,9 @@ SELECT chat_v11.histogram_send(h) = :'serial', chat_v11.histogram_send(h::text::
 	h OPERATOR(chat_v11.=) chat_v11.histogram_final(h), chat_v11.count(h), pg_column_size(h) > 2048 AS large FROM fixture.state;
 SELECT chat_v11.histogram_send(chat_v11.histogram_agg(h)) = :'serial' FROM fixture.state;
 SELECT fixture.seeded(5), fixture.seeded(NULL);
+CREATE TABLE fixture.small AS SELECT fixture.raw(5) AS h;
+SELECT chat_v11.histogram_add(h, 5), chat_v11.merge(h, h) FROM fixture.small;
+SELECT h FROM fixture.small;
 -- It was too large for its row, and was moved out of it.
 SELECT pg_relation_size(reltoastrelid) > 0 FROM pg_class WHERE oid = 'fixture.state'::regclass;
 -- Rights: a reader may; nobody else without a grant.
