@@ -50,7 +50,7 @@ UNIT_FLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -g -O1 -fsanitize=address
 	-DBOOST_TEST_DYN_LINK -Isrc -Itest/unit
 UNIT_OBJS  = $(patsubst %.cpp,build/unit/%.o,$(wildcard test/unit/*.cpp src/core/*.cpp))
 
-.PHONY: deps unit regress isolation tap traffic-check format-check docs-check bench matrix demo
+.PHONY: deps unit fuzzers fuzz regress isolation tap traffic-check format-check docs-check bench matrix demo
 deps:
 	@test/deps.sh
 
@@ -62,12 +62,27 @@ build/unit/run: $(UNIT_OBJS)
 	$(CXX) $(UNIT_FLAGS) $^ -lboost_unit_test_framework -o $@
 -include $(UNIT_OBJS:.o=.d)
 
+# Each test/fuzz/NAME.cpp is a target of its own; main.cpp gives it its inputs.  FUZZ_INPUTS=10000000 for a long run.
+FUZZ_INPUTS ?= 300000
+FUZZERS = $(patsubst test/fuzz/%.cpp,build/fuzz/%,$(filter-out test/fuzz/main.cpp,$(wildcard test/fuzz/*.cpp)))
+FUZZ_OBJS = $(patsubst %.cpp,build/unit/%.o,test/fuzz/main.cpp $(wildcard src/core/*.cpp))
+
+$(FUZZERS): build/fuzz/%: build/unit/test/fuzz/%.o $(FUZZ_OBJS)
+	@mkdir -p $(dir $@)
+	$(CXX) $(UNIT_FLAGS) $^ -o $@
+-include $(patsubst build/fuzz/%,build/unit/test/fuzz/%.d,$(FUZZERS)) build/unit/test/fuzz/main.d
+
 build/traffic: $(wildcard test/traffic/*.cpp test/traffic/*.hpp)
 	@mkdir -p build
 	$(CXX) -std=c++20 -O2 -Wall -Wextra -Wshadow -Werror $(filter %.cpp,$^) -o $@
 
 unit: build/unit/run
 	build/unit/run --report_level=short
+
+fuzzers: $(FUZZERS)
+
+fuzz: fuzzers
+	@for fuzzer in $(FUZZERS); do $$fuzzer $(FUZZ_INPUTS) || exit 1; done
 
 regress:
 	test/regress.sh

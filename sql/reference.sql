@@ -38,16 +38,16 @@ WITH callable AS (
 	SELECT p.oid, p.pronamespace::regnamespace || '.' || p.proname AS name, p.proargnames
 	FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
 	WHERE p.proname IN ('force_rollout_state', 'grant_access', 'revoke_access')
-		OR p.proname !~ '^(check_event|(event_kind|cohort)_eq)$' AND EXISTS (SELECT FROM level l WHERE has_function_privilege(l.role, p.oid, 'EXECUTE'))
+		OR p.proname !~ '^(check_event|(event_kind|cohort|histogram)_(eq|ne))$' AND EXISTS (SELECT FROM level l WHERE has_function_privilege(l.role, p.oid, 'EXECUTE'))
 )
 SELECT c.oid::regprocedure AS function_without_section, a AS argument
 FROM callable c LEFT JOIN section s USING (name) CROSS JOIN LATERAL unnest(array_append(coalesce(c.proargnames, '{}'), '')) a
 WHERE s.body IS NULL OR position(a IN s.body) = 0 ORDER BY 1, 2;
 
--- All others are at least named, but for what the two one-byte types are made of.
+-- All others are at least named, but for what the types are made of.
 SELECT p.oid::regprocedure AS function_not_named
 FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid CROSS JOIN doc
-WHERE p.proname !~ '^(event_kind|cohort)_(in|out|recv|send|eq|ne|lt|le|gt|ge|cmp|hash)$'
+WHERE p.proname !~ '^(event_kind|cohort|histogram)_(in|out|recv|send|eq|ne|lt|le|gt|ge|cmp|hash)$'
 	AND position(p.pronamespace::regnamespace || '.' || p.proname || '(' IN doc.body) = 0 ORDER BY 1;
 
 -- Tables, views and composite types: a section, and in it each column.

@@ -37,7 +37,7 @@ suite() {
 # Built once, under a lock, so that two runs in one tree do not meet.
 build() {
 	flock 9
-	make -s -j"$(nproc)" all build/unit/run build/traffic && echo "ok build"
+	make -s -j"$(nproc)" all build/unit/run fuzzers build/traffic && echo "ok build"
 } 9>.build.lock
 
 # The frozen script of the present version is what its modules make.
@@ -49,6 +49,7 @@ frozen() {
 
 suite build '^ok build' build
 suite unit 'Leaving test case|test case .* has passed' build/unit/run --log_level=test_suite --report_level=detailed
+suite fuzz '^ok ' make -s fuzz
 suite format '^ok ' test/format.sh
 suite traffic '^([0-9]+) passed, 0 failed$' test/traffic/check.sh build/traffic
 suite docs '^([0-9]+) passed, 0 failed$' test/docs/check.sh

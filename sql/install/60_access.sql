@@ -10,8 +10,8 @@ CREATE FUNCTION chat_v11.revoke_access(p_role regrole, p_level text) RETURNS voi
 REVOKE ALL ON SCHEMA chat_v11 FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA chat_v11 FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chat_v11 FROM PUBLIC;
-REVOKE ALL ON TYPE chat_v11.event_kind, chat_v11.cohort, chat_v11.rollout_state_answer,
-	chat_v11.release_gates_answer, chat_v11.check_answer FROM PUBLIC;
+REVOKE ALL ON TYPE chat_v11.event_kind, chat_v11.cohort, chat_v11.histogram,
+	chat_v11.rollout_state_answer, chat_v11.release_gates_answer, chat_v11.check_answer FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint),
 	public.chat_get_v11_rollout_state(), public.chat_get_v11_release_gates(),
 	public.chat_get_v11_rollout_history(integer) FROM PUBLIC;

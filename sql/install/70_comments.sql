@@ -62,6 +62,24 @@ COMMENT ON FUNCTION chat_v11.fold_status() IS
 	'how far the fold has come: events and seconds of lag, last fold, what a look at the gates reads besides the buckets';
 COMMENT ON FUNCTION chat_v11.clock() IS 'the clock of all rules: the wall clock, or chat_v11.mock_now';
 
+-- Histograms.
+COMMENT ON TYPE chat_v11.histogram IS
+	'how many values, in ms from 0 to 1e9, fell into each of 1926 bins; percentiles within 1 %; adds up in any order';
+COMMENT ON FUNCTION chat_v11.count(chat_v11.histogram) IS 'number of values in it';
+COMMENT ON FUNCTION chat_v11.quantile(chat_v11.histogram, double precision) IS
+	'in ms, nearest rank, within 1 % from 1 ms to 1 h; null for an empty one; ERR_INVALID_ARGUMENT for p_q outside 0..1';
+COMMENT ON FUNCTION chat_v11.exceeding(chat_v11.histogram, double precision) IS
+	'how many values are above p_limit, in ms: exact where it is the edge of a bin, as any number of two digits is; else '
+	'how many are above the next edge; ERR_INVALID_ARGUMENT for NaN';
+COMMENT ON FUNCTION chat_v11.merge(chat_v11.histogram, chat_v11.histogram) IS
+	'the values of both; the same to the bit in any order; the operator +; ERR_INVALID_ARGUMENT above 2^63 - 1 values';
+COMMENT ON AGGREGATE chat_v11.histogram_agg(double precision) IS
+	'histogram of values in ms; null of none; what is above 1e9 counts as 1e9; ERR_INVALID_ARGUMENT for negative and NaN';
+COMMENT ON AGGREGATE chat_v11.histogram_agg(chat_v11.histogram) IS 'the values of all of them; null of none';
+COMMENT ON OPERATOR chat_v11.+ (chat_v11.histogram, chat_v11.histogram) IS 'chat_v11.merge()';
+COMMENT ON OPERATOR chat_v11.= (chat_v11.histogram, chat_v11.histogram) IS 'the same counts';
+COMMENT ON OPERATOR chat_v11.<> (chat_v11.histogram, chat_v11.histogram) IS 'not the same counts';
+
 -- Functions behind the scenes.
 COMMENT ON FUNCTION chat_v11.event_am_handler(internal) IS 'table access method: rows go to the files of the ring';
 COMMENT ON FUNCTION chat_v11.event_leaf_am_handler(internal) IS
@@ -71,6 +89,10 @@ COMMENT ON ACCESS METHOD chat_v11_event_leaf IS 'one file of that ring';
 COMMENT ON FUNCTION chat_v11.is_folded(oid, tid, xid) IS
 	'whether that row of the events is in the buckets; what a dump leaves out';
 COMMENT ON FUNCTION chat_v11.fold_only() IS 'trigger: raises ERR_APPEND_ONLY but for the fold and a restore';
+COMMENT ON FUNCTION chat_v11.histogram_add(chat_v11.histogram, double precision) IS
+	'one value more; transition function of chat_v11.histogram_agg';
+COMMENT ON FUNCTION chat_v11.histogram_final(chat_v11.histogram) IS
+	'the stored form; final function of chat_v11.histogram_agg';
 COMMENT ON FUNCTION chat_v11.default_stage_policy() IS 'chat_v11.stage_policy as installed';
 COMMENT ON FUNCTION chat_v11.default_gate_check() IS 'chat_v11.gate_check as installed';
 COMMENT ON FUNCTION chat_v11.default_setting() IS 'chat_v11.setting as installed, with meanings';

@@ -34,6 +34,14 @@ constexpr Grant grants[] = {
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.missing_receipts(integer)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.fold_status()"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.clock()"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.count(chat_v11.histogram)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.quantile(chat_v11.histogram, float8)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.exceeding(chat_v11.histogram, float8)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.merge(chat_v11.histogram, chat_v11.histogram)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.histogram_agg(float8)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.histogram_agg(chat_v11.histogram)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.histogram_eq(chat_v11.histogram, chat_v11.histogram)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.histogram_ne(chat_v11.histogram, chat_v11.histogram)"},
 	{Level::reader,
 	 "SELECT ON chat_v11.rollout_state, chat_v11.rollout_history, chat_v11.history_export, "
 	 "chat_v11.stage_policy, chat_v11.gate_check, chat_v11.setting, chat_v11.attestation, chat_v11.gate_log, "
