@@ -28,10 +28,10 @@ SELECT fixture.decision();
 SELECT fixture.ask('canary_10', false);
 SELECT next_step FROM public.chat_get_v11_rollout_state();
 SELECT key, acked_at AT TIME ZONE 'UTC', waited, late_receipt_at FROM chat_v11.missing_receipts();
--- Red for exactly p0_clear_window from the moment it matured.
-SET chat_v11.mock_now = '2026-03-01 13:30:12+00';
+-- Red for p0_clear_window from the moment it matured, and to the end of that second.
+SET chat_v11.mock_now = '2026-03-01 13:30:12.999999+00';
 SELECT gate_p0_ok FROM public.chat_get_v11_release_gates();
-SET chat_v11.mock_now = '2026-03-01 13:30:12.000001+00';
+SET chat_v11.mock_now = '2026-03-01 13:30:13+00';
 SELECT gate_p0_ok FROM public.chat_get_v11_release_gates();
 -- A receipt that happened too late does not undo it, one that happened in time and is reported late does.
 SET chat_v11.mock_now = '2026-03-01 13:10:00+00';

@@ -26,9 +26,7 @@ shown(double value) {
 
 double
 Histogram::middle(int bin) {
-	const double low = lower(bin);
-	const double high = upper(bin);
-	return bin == 0 ? 0 : 2 * low * high / (low + high);
+	return bin == 0 ? 0 : (lower(bin) + upper(bin)) / 2;
 }
 
 bool

@@ -60,8 +60,8 @@ public:
 	upper(int bin) {
 		return histogram_layout::upper_edges.at(static_cast<size_t>(bin));
 	}
-	// What stands for the values of a bin: the point whose relative error is the same, and at most 1/101, for a value
-	// at either end.  0 for bin 0.
+	// What stands for the values of a bin: halfway between its edges, a number that is short to read, with a relative
+	// error of at most 1 %.  0 for bin 0.
 	static double middle(int bin);
 
 	static bool is_edge(double value);

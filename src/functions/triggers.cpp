@@ -268,8 +268,12 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 // BEFORE any rewrite of what is append-only, and BEFORE TRUNCATE.
 CHAT_V11_ENTRY(chat_v11_refuse_write) {
 	const pg::TriggerCall trigger(fcinfo);
-	throw append_only("chat_v11." + trigger.table() + " takes no " + trigger.operation(), {},
-					  trigger.table() == "rollout_state" ? kill_hint : "select * from chat_v11.verify_history();");
+	const auto table = trigger.table();
+	const auto complaint = "chat_v11." + table + " takes no " + trigger.operation();
+	if (table.starts_with("event"))
+		throw append_only(complaint, "Events are dropped by the fold once they are older than chat_v11.raw_retention.",
+						  "select chat_v11.fold();");
+	throw append_only(complaint, {}, table == "rollout_state" ? kill_hint : "select * from chat_v11.verify_history();");
 }
 
 // BEFORE DELETE, row by row: what is past its retention may go.

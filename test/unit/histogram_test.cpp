@@ -194,11 +194,11 @@ BOOST_AUTO_TEST_CASE(the_error_is_below_one_percent) {
 		const double value = std::exp(exponent(random));
 		worst = std::max(worst, std::abs(Histogram::middle(Histogram::bin_of(value)) - value) / value);
 	}
-	BOOST_TEST(worst <= 1.0 / 101);
-	BOOST_TEST(worst > 0.0098); // as wide as may be
+	BOOST_TEST(worst <= 0.01);
+	BOOST_TEST(worst > 0.0099); // as wide as may be
 	for (int bin = 1; bin < Histogram::bin_count; ++bin)
 		for (const double value : {after(Histogram::lower(bin)), Histogram::upper(bin)})
-			BOOST_REQUIRE(std::abs(Histogram::middle(bin) - value) <= value / 101 * (1 + 1e-12));
+			BOOST_REQUIRE(std::abs(Histogram::middle(bin) - value) <= value * 0.01 * (1 + 1e-12));
 }
 
 BOOST_DATA_TEST_CASE(what_is_no_duration_is_refused, bdata::make({-1.0, -1e-300, -inf, nan_value}), value) {
