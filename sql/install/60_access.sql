@@ -17,8 +17,8 @@ REVOKE ALL ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, te
 	public.chat_get_v11_rollout_history(integer) FROM PUBLIC;
 
 -- ALTER DEFAULT PRIVILEGES may have handed any of it to roles by name.
-CREATE FUNCTION chat_v11.revoke_everything() RETURNS void
+CREATE FUNCTION chat_v11.revoke_everything(p_but oid[] DEFAULT '{}') RETURNS void
 	AS 'MODULE_PATHNAME', 'chat_v11_revoke_everything' LANGUAGE C VOLATILE
 	SET search_path = pg_catalog, chat_v11, pg_temp;
-REVOKE ALL ON FUNCTION chat_v11.revoke_everything() FROM PUBLIC;
+REVOKE ALL ON FUNCTION chat_v11.revoke_everything(oid[]) FROM PUBLIC;
 SELECT chat_v11.revoke_everything();

@@ -128,9 +128,11 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 
 } // namespace
 
-// At the end of the install script: default privileges may have given the new objects to anybody.
+// At the end of the install script, and of an update for what is new: default privileges may have given the objects to
+// anybody.
 CHAT_V11_ENTRY(chat_v11_revoke_everything) {
-	pg::with_spi([](pg::Spi &spi) {
+	const auto but = PG_GETARG_DATUM(0);
+	pg::with_spi([&](pg::Spi &spi) {
 		std::vector<std::string> statements;
 		const auto rows = spi.query(R"sql(
 			SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE', o.what,
@@ -146,7 +148,8 @@ CHAT_V11_ENTRY(chat_v11_revoke_everything) {
 				UNION ALL SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspacl, n.nspowner FROM pg_namespace n
 				WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
 			) o(what, acl, owner), aclexplode(o.acl) a
-			WHERE e.extname = 'chat_v11' AND d.deptype = 'e' AND a.grantee <> o.owner)sql");
+			WHERE e.extname = 'chat_v11' AND d.deptype = 'e' AND a.grantee <> o.owner AND d.objid <> ALL ($1))sql",
+									pg::Params().add(OIDARRAYOID, but));
 		for (std::int64_t i = 0; i < rows.size(); ++i)
 			statements.push_back(*rows.text(i, 1));
 		for (const auto &statement : statements)

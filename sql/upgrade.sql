@@ -1,0 +1,107 @@
+-- An installation that was updated is the same as a fresh one, and keeps what it had.
+\set VERBOSITY terse
+SET client_min_messages = error;
+CREATE ROLE regress_up_reader; CREATE ROLE regress_up_reporter; CREATE ROLE regress_up_admin; CREATE ROLE regress_up_by_hand;
+
+-- Everything of the extension that a catalog knows, in words that no oid is in.
+CREATE SCHEMA upgrade;
+CREATE FUNCTION upgrade.catalog() RETURNS TABLE (thing text) LANGUAGE sql AS $$
+	WITH member AS (
+		SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+		WHERE e.extname = 'chat_v11' AND d.deptype = 'e'
+	), relation AS (
+		SELECT c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'chat_v11'
+	)
+	SELECT 'member ' || pg_describe_object(classid, objid, 0) FROM member
+	UNION ALL SELECT 'function ' || pg_get_functiondef(p.oid) || coalesce(' acl ' || (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(p.proacl) a), '')
+		FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid WHERE p.prokind <> 'a'
+	UNION ALL SELECT 'aggregate ' || p.oid::regprocedure || a.aggtransfn || a.aggfinalfn || a.aggcombinefn || a.aggtranstype::regtype || coalesce(p.proacl::text, '')
+		|| p.proparallel || a.agginitval FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN member m ON m.objid = p.oid
+	UNION ALL SELECT format('relation %s kind %s am %s options %s persistence %s acl %s owner %s', c.relname, c.relkind, a.amname, c.reloptions, c.relpersistence,
+		(SELECT string_agg(x::text, ',' ORDER BY x::text) FROM unnest(c.relacl) x), c.relowner::regrole) FROM relation c LEFT JOIN pg_am a ON a.oid = c.relam
+	UNION ALL SELECT format('column %s %s %s %s notnull %s default %s storage %s stats %s', c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+		pg_get_expr(d.adbin, d.adrelid), a.attstorage, a.attstattarget) FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+		LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+	UNION ALL SELECT 'index ' || pg_get_indexdef(c.oid) FROM relation c WHERE c.relkind = 'i'
+	UNION ALL SELECT format('constraint %s %s %s', c.relname, k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k JOIN relation c ON c.oid = k.conrelid
+	UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) || t.tgenabled FROM pg_trigger t JOIN relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
+	UNION ALL SELECT format('comment %s %s', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description) FROM pg_description d
+		LEFT JOIN member m ON m.classid = d.classoid AND m.objid = d.objoid LEFT JOIN relation c ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid
+		WHERE m.objid IS NOT NULL OR c.oid IS NOT NULL
+	UNION ALL SELECT format('type %s %s %s %s %s', t.typname, t.typlen, t.typalign, t.typstorage, t.typacl) FROM pg_type t JOIN member m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid
+	UNION ALL SELECT format('dump %s %s', conf::regclass, cond) FROM pg_extension e, unnest(e.extconfig, e.extcondition) x(conf, cond) WHERE e.extname = 'chat_v11'
+	UNION ALL SELECT 'version ' || extversion FROM pg_extension WHERE extname = 'chat_v11'
+	UNION ALL SELECT format('rows of %s: %s', t, r) FROM (
+		SELECT 'gate_check' t, g::text r FROM chat_v11.gate_check g UNION ALL SELECT 'stage_policy', s::text FROM chat_v11.stage_policy s
+		UNION ALL SELECT 'setting', s::text FROM chat_v11.setting s) x
+$$;
+
+-- Default privileges that hand out whatever is made: neither installation lets them.
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO regress_up_by_hand;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO regress_up_by_hand;
+CREATE EXTENSION chat_v11;
+SELECT chat_v11.grant_access('regress_up_reader', 'reader');
+SELECT chat_v11.grant_access('regress_up_reporter', 'reporter');
+SELECT chat_v11.grant_access('regress_up_admin', 'admin');
+GRANT INSERT ON chat_v11.event TO regress_up_by_hand;
+CREATE TABLE upgrade.fresh AS SELECT * FROM upgrade.catalog();
+DROP EXTENSION chat_v11;
+
+CREATE EXTENSION chat_v11 VERSION '0.1';
+SELECT chat_v11.grant_access('regress_up_reader', 'reader');
+SELECT chat_v11.grant_access('regress_up_reporter', 'reporter');
+SELECT chat_v11.grant_access('regress_up_admin', 'admin');
+GRANT INSERT ON chat_v11.event TO regress_up_by_hand;
+-- A rollout that is under way, with traffic of both cohorts, a late receipt and a missing one.
+SET chat_v11.mock_now = '2026-03-01 12:00:00+00';
+INSERT INTO chat_v11.event (at, kind, cohort, actor, subject, value)
+	SELECT timestamptz '2026-03-01 11:30:00+00' + i * interval '100 ms' + after, kind::chat_v11.event_kind,
+		(CASE WHEN i % 4 = 0 THEN 'v11' ELSE 'v10' END)::chat_v11.cohort, md5('a' || i % 50)::uuid, md5('w' || i)::uuid, NULL
+	FROM generate_series(0, 17000) i, (VALUES ('write_started', interval '0'), ('write_ack', interval '80 ms'), ('write_receipt', interval '300 ms'),
+		('timeline_delivered', interval '400 ms'), ('session_active', interval '0')) e(kind, after)
+	WHERE NOT (kind = 'write_receipt' AND i IN (8000, 12000));
+SELECT chat_v11.record('write_receipt', 'v11', NULL, md5('w8000')::uuid, NULL, '2026-03-01 11:44:00+00');
+SELECT chat_v11.record('write_receipt', 'v10', NULL, 'ffffffff-ffff-ffff-ffff-ffffffffffff', NULL, '2026-03-01 11:44:00+00');
+SELECT stage, kill_switch FROM public.chat_set_v11_rollout_state('canary_1', false, 'start');
+SELECT chat_v11.set_check('write_reject_rate', 0.02, p_note => 'tighter') IS NOT NULL;
+CREATE TABLE upgrade.before AS SELECT * FROM chat_v11.metrics('2026-03-01 11:20:00+00', '2026-03-01 12:00:00+00');
+CREATE TABLE upgrade.gates_before AS SELECT * FROM chat_v11.explain_gates();
+CREATE TABLE upgrade.missing_before AS SELECT * FROM chat_v11.missing_receipts();
+CREATE TABLE upgrade.events_before AS SELECT * FROM chat_v11.event;
+CREATE VIEW upgrade.of_somebody AS SELECT kind, count(*) FROM chat_v11.event GROUP BY 1;
+ALTER EXTENSION chat_v11 UPDATE;
+
+-- The catalogs: nothing on one side only, but for the check that was changed on purpose.
+SELECT 'fresh only' AS side, thing FROM (SELECT thing FROM upgrade.fresh EXCEPT SELECT thing FROM upgrade.catalog()) x
+UNION ALL SELECT 'updated only', thing FROM (SELECT thing FROM upgrade.catalog() EXCEPT SELECT thing FROM upgrade.fresh) x ORDER BY 1, 2;
+
+-- The events: each of them, once.
+SELECT count(*) AS events, count(*) = (SELECT count(*) FROM upgrade.events_before) AS as_many FROM chat_v11.event;
+SELECT * FROM (SELECT at, kind::text, cohort::text, actor, subject, value FROM chat_v11.event EXCEPT ALL SELECT at, kind::text, cohort::text, actor, subject, value FROM upgrade.events_before) x;
+SELECT sum(count) FROM upgrade.of_somebody;
+
+-- The figures: before the first fold, and after it.  Percentiles within the width of a bin.
+CREATE VIEW upgrade.different AS
+	SELECT metric, cohort, b.value AS old, a.value AS new, b.numerator AS old_n, a.numerator AS new_n, b.denominator AS old_d, a.denominator AS new_d
+	FROM upgrade.before b FULL JOIN chat_v11.metrics('2026-03-01 11:20:00+00', '2026-03-01 12:00:00+00') a USING (metric, cohort)
+	WHERE (a.numerator, a.denominator) IS DISTINCT FROM (b.numerator, b.denominator)
+		OR CASE WHEN metric LIKE '%\_ms' THEN abs(a.value - b.value) > 0.01 * b.value ELSE a.value IS DISTINCT FROM b.value END;
+CREATE VIEW upgrade.gates_different AS
+	SELECT check_name, b.status AS old, a.status AS new, b.reason AS old_reason, a.reason AS new_reason
+	FROM upgrade.gates_before b FULL JOIN chat_v11.explain_gates() a USING (check_name)
+	WHERE (a.status, a.numerator, a.denominator) IS DISTINCT FROM (b.status, b.numerator, b.denominator);
+SELECT * FROM upgrade.different;
+SELECT * FROM upgrade.gates_different;
+TABLE upgrade.missing_before EXCEPT SELECT * FROM chat_v11.missing_receipts();
+SELECT chat_v11.fold() = (SELECT count(*) FROM upgrade.events_before) AS all_folded;
+SELECT * FROM upgrade.different;
+SELECT * FROM upgrade.gates_different;
+TABLE upgrade.missing_before EXCEPT SELECT * FROM chat_v11.missing_receipts();
+SELECT * FROM chat_v11.verify_history();
+SELECT stage, kill_switch, version FROM public.chat_get_v11_rollout_state();
+
+DROP SCHEMA upgrade CASCADE;
+DROP EXTENSION chat_v11;
+ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM regress_up_by_hand;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM regress_up_by_hand;
+DROP ROLE regress_up_reader, regress_up_reporter, regress_up_admin, regress_up_by_hand;
