@@ -16,7 +16,7 @@ CREATE FUNCTION upgrade.catalog() RETURNS TABLE (thing text) LANGUAGE sql AS $$
 	UNION ALL SELECT 'function ' || pg_get_functiondef(p.oid) || coalesce(' acl ' || (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(p.proacl) a), '')
 		FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid WHERE p.prokind <> 'a'
 	UNION ALL SELECT 'aggregate ' || p.oid::regprocedure || a.aggtransfn || a.aggfinalfn || a.aggcombinefn || a.aggtranstype::regtype || coalesce(p.proacl::text, '')
-		|| p.proparallel || a.agginitval FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN member m ON m.objid = p.oid
+		|| p.proparallel::text || coalesce(a.agginitval, '') FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN member m ON m.objid = p.oid
 	UNION ALL SELECT format('relation %s kind %s am %s options %s persistence %s acl %s owner %s', c.relname, c.relkind, a.amname, c.reloptions, c.relpersistence,
 		(SELECT string_agg(x::text, ',' ORDER BY x::text) FROM unnest(c.relacl) x), c.relowner::regrole) FROM relation c LEFT JOIN pg_am a ON a.oid = c.relam
 	UNION ALL SELECT format('column %s %s %s %s notnull %s default %s storage %s stats %s', c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -24,7 +24,7 @@ CREATE FUNCTION upgrade.catalog() RETURNS TABLE (thing text) LANGUAGE sql AS $$
 		LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 	UNION ALL SELECT 'index ' || pg_get_indexdef(c.oid) FROM relation c WHERE c.relkind = 'i'
 	UNION ALL SELECT format('constraint %s %s %s', c.relname, k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k JOIN relation c ON c.oid = k.conrelid
-	UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) || t.tgenabled FROM pg_trigger t JOIN relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
+	UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) || t.tgenabled::text FROM pg_trigger t JOIN relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
 	UNION ALL SELECT format('comment %s %s', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description) FROM pg_description d
 		LEFT JOIN member m ON m.classid = d.classoid AND m.objid = d.objoid LEFT JOIN relation c ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid
 		WHERE m.objid IS NOT NULL OR c.oid IS NOT NULL

@@ -1,4 +1,4 @@
--- Histogram of durations in ms: a value of its own, that adds up.  STORAGE external: its bits leave nothing to compress.
+-- Histogram of durations in ms, which adds up.  STORAGE external: its bits leave nothing to compress.
 
 CREATE TYPE chat_v11.histogram;
 CREATE FUNCTION chat_v11.histogram_in(pg_catalog.cstring) RETURNS chat_v11.histogram

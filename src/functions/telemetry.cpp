@@ -198,6 +198,12 @@ CHAT_V11_ENTRY(chat_v11_write_key) {
 	return UUIDPGetDatum(key);
 }
 
+// For an installation of 0.1 whose library was replaced already: its SQL still calls this.
+CHAT_V11_ENTRY(chat_v11_maturity_delay) {
+	const auto input = pg::with_spi([](pg::Spi &spi) { return pg::load_gate_input(spi, State{}, pg::now()); });
+	return pg::interval_datum(maturity_delay(input.settings.report_grace));
+}
+
 CHAT_V11_ENTRY(chat_v11_metrics) {
 	const auto asked = span_arg(fcinfo, 0, "select * from chat_v11.metrics(now() - interval '15 min', now());");
 	const auto span = pg::with_spi([&](pg::Spi &spi) {

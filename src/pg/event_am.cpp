@@ -11,6 +11,7 @@
 #include "pg/boundary.hpp"
 #include "pg/event_ring.hpp"
 #include "pg/settings.hpp"
+#include "pg/spi.hpp"
 
 extern "C" {
 #include "access/heapam.h"
@@ -260,20 +261,36 @@ leaf_routine() {
 
 void
 insert_event(const EventRow &event) {
-	call([&] {
-		const Oid schema = get_namespace_oid("chat_v11", false);
-		const Oid oid = get_relname_relid("event", schema);
+	const bool stored = call([&] {
+		const Oid oid = get_relname_relid("event", get_namespace_oid("chat_v11", false));
 		if (!OidIsValid(oid))
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.event\" does not exist")));
 		PreventCommandIfReadOnly("chat_v11.record()");
 		const Relation parent = table_open(oid, RowExclusiveLock);
-		insert_into_ring(parent, nullptr, [&](Relation leaf) {
-			HeapTuple tuple = heap_form_tuple(RelationGetDescr(leaf), const_cast<Datum *>(event.values),
-											  const_cast<bool *>(event.nulls));
-			heap_insert(leaf, tuple, GetCurrentCommandId(true), insert_options, nullptr);
-			heap_freetuple(tuple);
-		});
+		const bool is_ring = parent->rd_tableam->tuple_insert == ring_tuple_insert;
+		if (is_ring)
+			insert_into_ring(parent, nullptr, [&](Relation leaf) {
+				HeapTuple tuple = heap_form_tuple(RelationGetDescr(leaf), const_cast<Datum *>(event.values),
+												  const_cast<bool *>(event.nulls));
+				heap_insert(leaf, tuple, GetCurrentCommandId(true), insert_options, nullptr);
+				heap_freetuple(tuple);
+			});
 		table_close(parent, NoLock);
+		return is_ring;
+	});
+	if (stored)
+		return;
+	// An installation of 0.1 whose library was replaced already, and which waits for its update.
+	with_spi([&](Spi &spi) {
+		Params params;
+		for (int i = 0; i < 6; ++i) {
+			constexpr Oid types[] = {TIMESTAMPTZOID, CHAROID, CHAROID, UUIDOID, UUIDOID, FLOAT8OID};
+			params.add(types[i], event.values[i], event.nulls[i]);
+		}
+		params << name(static_cast<Kind>(DatumGetChar(event.values[1])))
+			   << name(static_cast<Cohort>(DatumGetChar(event.values[2])));
+		spi.execute("INSERT INTO chat_v11.event VALUES ($1, $7::chat_v11.event_kind, $8::chat_v11.cohort, $4, $5, $6)",
+					std::move(params));
 	});
 }
 
