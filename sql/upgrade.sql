@@ -1,11 +1,14 @@
 -- An installation that was updated is the same as a fresh one, and keeps what it had.
 \set VERBOSITY terse
+\getenv abs_srcdir PG_ABS_SRCDIR
 SET client_min_messages = error;
 CREATE ROLE regress_up_reader; CREATE ROLE regress_up_reporter; CREATE ROLE regress_up_admin; CREATE ROLE regress_up_by_hand;
 
 -- Everything of the extension that a catalog knows, in words that no oid is in.
 CREATE SCHEMA upgrade;
-CREATE FUNCTION upgrade.catalog() RETURNS TABLE (thing text) LANGUAGE sql AS $$
+CREATE FUNCTION upgrade.catalog() RETURNS TABLE (thing text) LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY
 	WITH member AS (
 		SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
 		WHERE e.extname = 'chat_v11' AND d.deptype = 'e'
@@ -33,24 +36,20 @@ CREATE FUNCTION upgrade.catalog() RETURNS TABLE (thing text) LANGUAGE sql AS $$
 	UNION ALL SELECT 'version ' || extversion FROM pg_extension WHERE extname = 'chat_v11'
 	UNION ALL SELECT format('rows of %s: %s', t, r) FROM (
 		SELECT 'gate_check' t, g::text r FROM chat_v11.gate_check g UNION ALL SELECT 'stage_policy', s::text FROM chat_v11.stage_policy s
-		UNION ALL SELECT 'setting', s::text FROM chat_v11.setting s) x
+		UNION ALL SELECT 'setting', s::text FROM chat_v11.setting s) x;
+END
 $$;
 
 -- Default privileges that hand out whatever is made: neither installation lets them.
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO regress_up_by_hand;
-ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO regress_up_by_hand;
 CREATE EXTENSION chat_v11;
-SELECT chat_v11.grant_access('regress_up_reader', 'reader');
-SELECT chat_v11.grant_access('regress_up_reporter', 'reporter');
-SELECT chat_v11.grant_access('regress_up_admin', 'admin');
+SELECT chat_v11.grant_access(role::regrole, level) FROM (VALUES ('regress_up_reader', 'reader'), ('regress_up_reporter', 'reporter'), ('regress_up_admin', 'admin')) g(role, level);
 GRANT INSERT ON chat_v11.event TO regress_up_by_hand;
 CREATE TABLE upgrade.fresh AS SELECT * FROM upgrade.catalog();
 DROP EXTENSION chat_v11;
 
 CREATE EXTENSION chat_v11 VERSION '0.1';
-SELECT chat_v11.grant_access('regress_up_reader', 'reader');
-SELECT chat_v11.grant_access('regress_up_reporter', 'reporter');
-SELECT chat_v11.grant_access('regress_up_admin', 'admin');
+SELECT chat_v11.grant_access(role::regrole, level) FROM (VALUES ('regress_up_reader', 'reader'), ('regress_up_reporter', 'reporter'), ('regress_up_admin', 'admin')) g(role, level);
 GRANT INSERT ON chat_v11.event TO regress_up_by_hand;
 -- A rollout that is under way, with traffic of both cohorts, a late receipt and a missing one.
 SET chat_v11.mock_now = '2026-03-01 12:00:00+00';
@@ -63,15 +62,12 @@ INSERT INTO chat_v11.event (at, kind, cohort, actor, subject, value)
 SELECT chat_v11.record('write_receipt', 'v11', NULL, md5('w8000')::uuid, NULL, '2026-03-01 11:44:00+00');
 SELECT chat_v11.record('write_receipt', 'v10', NULL, 'ffffffff-ffff-ffff-ffff-ffffffffffff', NULL, '2026-03-01 11:44:00+00');
 SELECT stage, kill_switch FROM public.chat_set_v11_rollout_state('canary_1', false, 'start');
-SELECT chat_v11.set_check('write_reject_rate', 0.02, p_note => 'tighter') IS NOT NULL;
-CREATE TABLE upgrade.before AS SELECT * FROM chat_v11.metrics('2026-03-01 11:20:00+00', '2026-03-01 12:00:00+00');
-CREATE TABLE upgrade.gates_before AS SELECT * FROM chat_v11.explain_gates();
-CREATE TABLE upgrade.missing_before AS SELECT * FROM chat_v11.missing_receipts();
+SELECT chat_v11.attest('telemetry:pending_forever', 'looked') IS NOT NULL;
 CREATE TABLE upgrade.events_before AS SELECT * FROM chat_v11.event;
 CREATE VIEW upgrade.of_somebody AS SELECT kind, count(*) FROM chat_v11.event GROUP BY 1;
 ALTER EXTENSION chat_v11 UPDATE;
 
--- The catalogs: nothing on one side only, but for the check that was changed on purpose.
+-- The catalogs: nothing on one side only.
 SELECT 'fresh only' AS side, thing FROM (SELECT thing FROM upgrade.fresh EXCEPT SELECT thing FROM upgrade.catalog()) x
 UNION ALL SELECT 'updated only', thing FROM (SELECT thing FROM upgrade.catalog() EXCEPT SELECT thing FROM upgrade.fresh) x ORDER BY 1, 2;
 
@@ -80,28 +76,24 @@ SELECT count(*) AS events, count(*) = (SELECT count(*) FROM upgrade.events_befor
 SELECT * FROM (SELECT at, kind::text, cohort::text, actor, subject, value FROM chat_v11.event EXCEPT ALL SELECT at, kind::text, cohort::text, actor, subject, value FROM upgrade.events_before) x;
 SELECT sum(count) FROM upgrade.of_somebody;
 
--- The figures: before the first fold, and after it.  Percentiles within the width of a bin.
-CREATE VIEW upgrade.different AS
-	SELECT metric, cohort, b.value AS old, a.value AS new, b.numerator AS old_n, a.numerator AS new_n, b.denominator AS old_d, a.denominator AS new_d
-	FROM upgrade.before b FULL JOIN chat_v11.metrics('2026-03-01 11:20:00+00', '2026-03-01 12:00:00+00') a USING (metric, cohort)
-	WHERE (a.numerator, a.denominator) IS DISTINCT FROM (b.numerator, b.denominator)
-		OR CASE WHEN metric LIKE '%\_ms' THEN abs(a.value - b.value) > 0.01 * b.value ELSE a.value IS DISTINCT FROM b.value END;
-CREATE VIEW upgrade.gates_different AS
-	SELECT check_name, b.status AS old, a.status AS new, b.reason AS old_reason, a.reason AS new_reason
-	FROM upgrade.gates_before b FULL JOIN chat_v11.explain_gates() a USING (check_name)
-	WHERE (a.status, a.numerator, a.denominator) IS DISTINCT FROM (b.status, b.numerator, b.denominator);
-SELECT * FROM upgrade.different;
-SELECT * FROM upgrade.gates_different;
-TABLE upgrade.missing_before EXCEPT SELECT * FROM chat_v11.missing_receipts();
+-- The figures: by the engine as by their plain definition, before the first fold and after it.
+\set oracle :abs_srcdir '/test/oracle.sql'
+\set ECHO none
+\i :oracle
+\set ECHO all
+CREATE VIEW upgrade.wrong AS
+	SELECT 'metrics' AS what, metric || ' ' || cohort AS which, field, engine, oracle FROM oracle.comparison('2026-03-01 11:20:00+00', '2026-03-01 12:00:00+00') WHERE NOT equal
+	UNION ALL SELECT 'missing', key::text, field, engine, oracle FROM oracle.missing_comparison() WHERE NOT equal;
+SELECT metric, cohort, value, numerator, denominator FROM chat_v11.metrics('2026-03-01 11:20:00+00', '2026-03-01 12:00:00+00') WHERE denominator > 0 ORDER BY 1, 2;
+SELECT * FROM upgrade.wrong;
+SELECT rollout_decision, gate_p0_ok, gate_p1_ok, mature_writes FROM public.chat_get_v11_release_gates();
 SELECT chat_v11.fold() = (SELECT count(*) FROM upgrade.events_before) AS all_folded;
-SELECT * FROM upgrade.different;
-SELECT * FROM upgrade.gates_different;
-TABLE upgrade.missing_before EXCEPT SELECT * FROM chat_v11.missing_receipts();
+SELECT * FROM upgrade.wrong;
+SELECT rollout_decision, gate_p0_ok, gate_p1_ok, mature_writes FROM public.chat_get_v11_release_gates();
 SELECT * FROM chat_v11.verify_history();
 SELECT stage, kill_switch, version FROM public.chat_get_v11_rollout_state();
 
-DROP SCHEMA upgrade CASCADE;
+DROP SCHEMA oracle, upgrade CASCADE;
 DROP EXTENSION chat_v11;
 ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM regress_up_by_hand;
-ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM regress_up_by_hand;
 DROP ROLE regress_up_reader, regress_up_reporter, regress_up_admin, regress_up_by_hand;

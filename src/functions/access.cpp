@@ -44,8 +44,8 @@ constexpr Grant grants[] = {
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.histogram_ne(chat_v11.histogram, chat_v11.histogram)"},
 	{Level::reader,
 	 "SELECT ON chat_v11.rollout_state, chat_v11.rollout_history, chat_v11.history_export, "
-	 "chat_v11.stage_policy, chat_v11.gate_check, chat_v11.setting, chat_v11.attestation, chat_v11.gate_log, "
-	 "chat_v11.metric_bucket, chat_v11.write_bucket"},
+	 "chat_v11.stage_policy, chat_v11.gate_check, chat_v11.setting, chat_v11.attestation, chat_v11.gate_log"},
+	{Level::reader, "SELECT ON chat_v11.metric_bucket, chat_v11.write_bucket"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record(text, text, uuid, uuid, float8, timestamptz)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record_batch(jsonb)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.write_key(uuid, text, bigint)"},
@@ -61,6 +61,26 @@ constexpr Grant grants[] = {
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_policy(text, interval, interval, bigint, interval, text)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_setting(text, text, text)"},
 };
+
+// An older version's SQL may still wait for its update while this library is loaded: what it has not is passed over.
+bool
+is_there(pg::Spi &spi, const Grant &grant) {
+	const std::string what = grant.what;
+	constexpr std::string_view function = "EXECUTE ON FUNCTION ";
+	if (what.starts_with(function)) {
+		// By its name: a type of its arguments may be missing too.
+		const auto name = what.substr(function.size(), what.find('(') - function.size());
+		return *spi.query(
+					   "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace::pg_catalog.regnamespace "
+					   "|| '.' || p.proname = $1)",
+					   pg::Params() << name)
+					.boolean(0, 1);
+	}
+	const auto table = what.find("chat_v11.");
+	return *spi.query("SELECT pg_catalog.to_regclass($1) IS NOT NULL",
+					  pg::Params() << what.substr(table, what.find(',', table) - table))
+				.boolean(0, 1);
+}
 
 Level
 parse_level(std::string_view text) {
@@ -93,7 +113,7 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 	pg::with_spi([&](pg::Spi &spi) {
 		const auto change = [&](Level asked, bool take) {
 			for (const auto &grant : grants)
-				if (belongs(grant.level, asked, take))
+				if (belongs(grant.level, asked, take) && is_there(spi, grant))
 					spi.utility((take ? "REVOKE " : "GRANT ") + std::string(grant.what) + (take ? " FROM " : " TO ") +
 								name);
 		};
@@ -131,7 +151,9 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 // At the end of the install script, and of an update for what is new: default privileges may have given the objects to
 // anybody.
 CHAT_V11_ENTRY(chat_v11_revoke_everything) {
-	const auto but = PG_GETARG_DATUM(0);
+	// 0.1 had no argument, and its script may be run with this library.
+	const auto but =
+		PG_NARGS() > 0 ? PG_GETARG_DATUM(0) : pg::call([] { return PointerGetDatum(construct_empty_array(OIDOID)); });
 	pg::with_spi([&](pg::Spi &spi) {
 		std::vector<std::string> statements;
 		const auto rows = spi.query(R"sql(
@@ -139,11 +161,11 @@ CHAT_V11_ENTRY(chat_v11_revoke_everything) {
 				CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
 			FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid,
 			LATERAL (
-				SELECT 'FUNCTION ' || p.oid::regprocedure, p.proacl, p.proowner FROM pg_proc p
+				SELECT 'FUNCTION ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner FROM pg_proc p
 				WHERE d.classid = 'pg_proc'::regclass AND p.oid = d.objid
 				UNION ALL SELECT 'TABLE ' || c.oid::regclass, c.relacl, c.relowner FROM pg_class c
 				WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind IN ('r', 'v', 'p', 'm')
-				UNION ALL SELECT 'TYPE ' || t.oid::regtype, t.typacl, t.typowner FROM pg_type t
+				UNION ALL SELECT 'TYPE ' || t.oid::regtype, coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner FROM pg_type t
 				WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid
 				UNION ALL SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspacl, n.nspowner FROM pg_namespace n
 				WHERE d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
