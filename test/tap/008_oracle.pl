@@ -89,7 +89,7 @@ is(judged(20, "value IS NULL, numerator, denominator", [ [ 1, 'full_state', 'v11
 
 my $where = not_compared($engine);
 my $clock = 1_772_406_900 * SECOND;    # 2026-03-01 23:15:00, so that midnight comes by
-my $end = $clock + 180 * MINUTE;    # raw rows are kept for a day, and the oldest reports are 20 h old
+my $end = $clock + 120 * MINUTE;    # raw rows are kept for a day, and the oldest reports are 21 h old
 my @keys;
 my @queue;    # events that somebody still has to report
 
@@ -117,8 +117,11 @@ sub plan_round
 		my $key = { uuid => uuid_of($round, $i), at => moment($clock), cohort => chance(0.6) ? 'v11' : 'v10' };
 		push @keys, $key;
 		push @queue, piece($key, 1) if chance(0.92);
-		push @queue, piece($key, 0) if chance(0.8);
+		# Most of v10 is answered, though much of it is rolled back: there the percentile is a duration, and with v11,
+		# where many go without a receipt, a waiting time.
+		push @queue, piece($key, 0) foreach 1 .. ($key->{cohort} eq 'v10' ? 3 : between(0, 1));
 		push @queue, piece($key) while chance(0.3);
+		push @queue, twin($queue[-1]) if chance(0.2);
 	}
 	push @queue, piece(any(@keys)) foreach 1 .. 40;
 	push @queue, other_event($clock) foreach 1 .. 350;
@@ -314,10 +317,10 @@ my %seen = map { split /\|/ } split /\n/, ask($node, <<~'SQL');
 	SQL
 cmp_ok($seen{$_}, '>', 3, "among them: $_") foreach sort keys %seen;
 cmp_ok($outcome{22023} // 0, '>', 0, 'some statements were refused');
-# 42704: somebody else ended the prepared transaction first.
-my %known = map { $_ => 1 } qw(22023 25P02 42704 55006);
+# 42704, 55000: somebody else ended the prepared transaction first, or is about to.
+my %known = map { $_ => 1 } qw(22023 25P02 42704 55000);
 is(join(' ', grep { !$known{$_} } sort keys %outcome), '', 'and none for a reason that is none of theirs');
-unlike(server_log($node), qr/PANIC|TRAP|FATAL|signal \d+|segfault|terminated by|ERROR:  XX/,
+unlike(server_log($node), qr/PANIC|TRAP|FATAL(?!.*administrator command)|signal \d+|segfault|terminated by|ERROR:  XX/,
 	'nothing alarming in the server log');
 
 $node->stop;

@@ -54,16 +54,18 @@ sub next_event
 	return $event;
 }
 
-# A process of its own that runs scripts through psql until it is told to stop, whatever becomes of the server.
+# A process of its own that runs scripts through psql until it is told to stop, whatever becomes of the server.  It does
+# not outlive this one.
 sub start_worker
 {
 	my ($name, $script) = @_;
+	my $parent = $$;
 	my $child = fork // die "fork: $!";
 	return $child if $child;
 	# Not through exit(), which would stop the parent's server.
 	eval {
 		srand($seed + unpack('%32C*', $name) * 7919);
-		for (my $n = 1; !-e "$dir/stop"; $n++)
+		for (my $n = 1; !-e "$dir/stop" && getppid == $parent; $n++)
 		{
 			my $file = "$dir/$name.sql";
 			open(my $fh, '>', $file) or die "$file: $!";
@@ -149,7 +151,13 @@ sub attack
 		$node->start;
 		$attacks{'immediate stop'}++;
 	}
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	# psql may be refused before it reads what it is to run.
+	foreach my $attempt (1 .. 300)
+	{
+		return if eval { $node->psql('postgres', 'SELECT 1') == 0 };
+		usleep(100_000);
+	}
+	BAIL_OUT('the server does not come back');
 	return;
 }
 
@@ -181,8 +189,8 @@ sub buckets_differ
 
 # All figures beside the oracle's, which reads the raw rows: counts, rates, and how each write was paired.
 my $compared = 0;
+my $whole = [ 'whole', "date_trunc('hour', chat_v11.clock()) - interval '21 hours'", "chat_v11.clock() + interval '1 min'" ];
 my @spans = (
-	[ 'whole', "date_trunc('hour', chat_v11.clock()) - interval '21 hours'", "chat_v11.clock() + interval '1 min'" ],
 	map({ [ "last $_ min", "chat_v11.clock() - interval '$_ min'", 'chat_v11.clock()' ] } 1, 5, 15),
 	map({ [ "minute -$_", "date_trunc('minute', chat_v11.clock()) - interval '$_ min'",
 		"date_trunc('minute', chat_v11.clock()) - interval '@{[ $_ - 1 ]} min'" ] } 1, 2),
@@ -192,10 +200,11 @@ my @spans = (
 sub figures_differ
 {
 	my ($what) = @_;
+	my @few = ($whole, map { any(@spans) } 1 .. 3);
 	# The oracle asks for a clock that stands still; without the engine, at a whole second.
 	my $clock = $engine ? 'clock_timestamp()' : "date_trunc('second', clock_timestamp())";
 	my $answer = ask($node, "SELECT set_config('chat_v11.mock_now', ($clock)::text, false);\n"
-		  . comparison_sql($what, \@spans, not_compared($engine)));
+		  . comparison_sql($what, \@few, not_compared($engine)));
 	$compared += $1 if $answer =~ /^compared (\d+)$/m;
 	return join "\n", $answer =~ /^(different: .*)$/mg;
 }
@@ -261,8 +270,8 @@ note("$events events committed, $compared fields compared; "
 	  . join(', ', map { "$_ $outcome{$_}" } sort keys %outcome));
 cmp_ok(eval { my $n = 0; $n += $_ foreach values %attacks; $n }, '>=', 2 * $rounds, 'things went wrong in between');
 cmp_ok($outcome{22023} // 0, '>', 0, 'some statements were refused');
-# 42704, 55006: somebody else ended the prepared transaction first.  57P: the server went away.
-my %known = map { $_ => 1 } qw(22023 25P02 42704 55006 57P01 57P02 57P03);
+# 42704, 55000: somebody else ended the prepared transaction first, or is about to.  57P: the server went away.
+my %known = map { $_ => 1 } qw(22023 25P02 42704 55000 57P01 57P02 57P03);
 is(join(' ', grep { !$known{$_} } sort keys %outcome), '', 'and none for a reason that is none of theirs');
 unlike(server_log($node), qr/PANIC|TRAP|segfault|ERROR:  XX|signal (?:6|7|8|11)\b/, 'nothing alarming in the server log');
 

@@ -11,7 +11,7 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use POSIX qw(strftime);
 
-our @EXPORT = qw(any chance between stamp uuid_of moment piece other_event new_traffic transaction not_compared
+our @EXPORT = qw(any chance between stamp uuid_of moment piece twin other_event new_traffic transaction not_compared
 	comparison_sql);
 
 use constant { SECOND => 1_000_000, MINUTE => 60_000_000, HOUR => 3_600_000_000 };
@@ -49,7 +49,8 @@ sub moment
 	return int(($clock - between(0, 2 * MINUTE)) / SECOND) * SECOND + between(-1, 1) if $sort < 60;
 	return int(($clock - between(0, 30 * MINUTE)) / MINUTE) * MINUTE + between(-1, 1) if $sort < 67;
 	return $clock - between(0, 30 * MINUTE) if $sort < 82;
-	return $clock - between(0, 20 * HOUR) if $sort < 95;
+	return $clock - between(0, 20 * HOUR) if $sort < 92;
+	return $clock + between(1, SECOND) if $sort < 96;
 	return $clock + between(1, 4 * SECOND);
 }
 
@@ -58,9 +59,10 @@ my @durations = (0, 1e-3, 0.01, 0.1, 1, 2.5, 10, 99, 100, 101, 350, 1500, 2000, 
 
 sub duration { return chance(0.5) ? any(@durations) : sprintf('%.6g', 10**(rand(7) - 1)); }
 
-# Receipts gather where the rules turn: before the ACK, with it, at 10 s to the microsecond, when the write matures.
-my @receipt_after = (-30 * SECOND, -1, 0, 1, 10 * SECOND - 1, (10 * SECOND) x 3, (10 * SECOND + 1) x 3, 11 * SECOND,
-	MATURE - 1, MATURE, MATURE + 1, MINUTE, 10 * MINUTE);
+# Receipts gather where the rules turn: before the ACK, with it, at 10 s to the microsecond, when the write matures,
+# and hours away.
+my @receipt_after = (-HOUR, -30 * SECOND, -1, 0, 1, 10 * SECOND - 1, (10 * SECOND) x 3, (10 * SECOND + 1) x 3, 11 * SECOND,
+	MATURE - 1, MATURE, MATURE + 1, MINUTE, 10 * MINUTE, HOUR, 5 * HOUR);
 
 # One report about the write with this key: an ACK, first or repeated, or a receipt.
 sub piece
@@ -79,6 +81,17 @@ sub piece
 	}
 	my $off = chance(0.6) ? between(0, 2 * SECOND) : any(@receipt_after);
 	return { %event, kind => 'write_receipt', at => $key->{at} + $off, value => chance(0.3) ? duration() : undef };
+}
+
+# Another report of the same moment, which says something else: which one counts must not depend on who came first.
+sub twin
+{
+	my ($event) = @_;
+	return {
+		%$event,
+		cohort => any('v10', 'v11'),
+		actor => chance(0.3) ? undef : uuid_of(0xac, int rand 4),
+		value => chance(0.3) ? undef : duration() };
 }
 
 # Often enough each that every rate is neither 0 nor empty in most spans.
@@ -271,8 +284,8 @@ sub not_compared
 					WHERE w.receipt_at > least(s.t, chat_v11.clock()) AND w.settled_at > s.f AND w.settled_at <= s.t))
 			SQL
 		missing => <<~'SQL' };
-			m.field <> 'actor' AND NOT EXISTS (SELECT FROM oracle.writes() w
-				WHERE w.key = m.key AND w.receipt_at > chat_v11.clock())
+			m.field <> 'actor' AND m.key NOT IN (
+				SELECT w.key FROM oracle.writes() w WHERE w.receipt_at > chat_v11.clock())
 			SQL
 }
 
