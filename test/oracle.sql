@@ -1,7 +1,7 @@
--- The telemetry by its plain definition: what every metric is, said over the raw rows of chat_v11.event and nothing else.
+-- The telemetry by its plain definition: what every metric is, said over the raw rows of chat_v11.event alone.
 --
 -- It is the judge of the engine, and shares no code with it: no bucket, no histogram, no index, no function of the
--- extension but chat_v11.clock().  So it is slow, and right as far as it can be read.  Never installed; a test loads it:
+-- extension but chat_v11.clock().  So it is slow, and right as far as it can be read.  Not installed; a test loads it:
 --
 --     \i test/oracle.sql
 --     SELECT * FROM oracle.comparison(now() - interval '30 min', now()) WHERE NOT equal;
@@ -44,9 +44,10 @@ CREATE FUNCTION oracle.first_receipts()
 	ORDER BY e.subject, e.at, e.value NULLS LAST, e.cohort::text COLLATE "C"
 	$sql$;
 
--- Pairing.  A write is a key with at least one ACK; however many there are, it is one write.  The first ACK decides when
--- it was and whose: the earliest, of several at one moment that of v10, then that of the smallest actor, nobody last.
--- All receipts that are known count, also those that happened after the span in question: what is known now is known.
+-- Pairing.  A write is a key with at least one ACK; however many there are, it is one write.  The first ACK decides
+-- when it was and whose: the earliest, of several at one moment that of v10, then that of the smallest actor, nobody
+-- last.  All receipts that are known count, also those that happened after the span in question: what is known now is
+-- known.
 CREATE FUNCTION oracle.writes()
 	RETURNS TABLE (key uuid, actor uuid, cohort text, acked_at timestamptz, settled_at timestamptz,
 		receipt_at timestamptz, missing boolean, own_ms float8) LANGUAGE sql STABLE AS $sql$
@@ -104,7 +105,8 @@ CREATE FUNCTION oracle.metrics(p_from timestamptz, p_to timestamptz)
 	),
 	-- A write belongs to the moment at which it became mature.  One without a receipt took what it has waited so far.
 	mature AS (
-		SELECT w.cohort, w.missing, coalesce(w.own_ms, (extract(epoch FROM s.judged_at - w.acked_at) * 1000)::float8) AS ms
+		SELECT w.cohort, w.missing,
+			coalesce(w.own_ms, (extract(epoch FROM s.judged_at - w.acked_at) * 1000)::float8) AS ms
 		FROM oracle.writes() w, span s WHERE w.settled_at > s.lower AND w.settled_at <= s.judged_at
 	),
 	writes AS (
@@ -127,7 +129,8 @@ CREATE FUNCTION oracle.metrics(p_from timestamptz, p_to timestamptz)
 	LEFT JOIN recoveries r USING (cohort) LEFT JOIN orphans o USING (cohort)
 	CROSS JOIN LATERAL (VALUES
 		('ack_without_receipt_10s_rate', 'rate', w.missing, w.mature, NULL::float8),
-		('timeline_duplicate_detected_rate', 'rate', n.timeline_duplicate, n.timeline_delivered + n.timeline_duplicate, NULL),
+		('timeline_duplicate_detected_rate', 'rate', n.timeline_duplicate,
+			n.timeline_delivered + n.timeline_duplicate, NULL),
 		('read_rollback_detected_rate', 'rate', n.read_rollback, n.read_cursor + n.read_rollback, NULL),
 		('send_stall_rate', 'rate', n.send_stall, greatest(n.write_started, n.send_stall), NULL),
 		('write_receipt_p95_ms', 'quantile', 0, w.mature, w.p95),
@@ -142,8 +145,8 @@ CREATE FUNCTION oracle.metrics(p_from timestamptz, p_to timestamptz)
 	) m(metric, sort, numerator, denominator, value)
 	$sql$;
 
--- As chat_v11.missing_receipts(), without its limit: v11's writes that became mature in the last 24 h and have no receipt
--- in time, newest first.
+-- As chat_v11.missing_receipts(), without its limit: v11's writes that became mature in the last 24 h and have no
+-- receipt in time, newest first.
 CREATE FUNCTION oracle.missing(p_now timestamptz)
 	RETURNS TABLE (key uuid, actor uuid, acked_at timestamptz, waited interval, late_receipt_at timestamptz)
 	LANGUAGE sql STABLE AS $sql$

@@ -1,5 +1,5 @@
-# Random telemetry for the TAP tests: events of every sort at every awkward moment, told to the server in every way there
-# is, inside transactions of every shape.
+# Random telemetry for the TAP tests: events of every sort at every awkward moment, told to the server in every way,
+# inside transactions of every shape.
 #
 # Moments are whole microseconds since 1970.  A write's key has a moment of its own, around which its ACKs and receipts
 # gather, so that whoever reports one of them needs to know of no other.
@@ -55,14 +55,15 @@ sub moment
 }
 
 # What is told of durations: the histogram's own edges, both ends of what is taken, and anything between.
-my @durations = (0, 1e-3, 0.01, 0.1, 1, 2.5, 10, 99, 100, 101, 350, 1500, 2000, 2000.0000001, 9999.5, 10000, 3.6e6, 1e9);
+my @durations = (0, 1e-3, 0.01, 0.1, 1, 2.5, 10, 99, 100, 101, 350, 1500, 2000, 2000.0000001, 9999.5, 10000, 3.6e6,
+	1e9);
 
 sub duration { return chance(0.5) ? any(@durations) : sprintf('%.6g', 10**(rand(7) - 1)); }
 
 # Receipts gather where the rules turn: before the ACK, with it, at 10 s to the microsecond, when the write matures,
 # and hours away.
-my @receipt_after = (-HOUR, -30 * SECOND, -1, 0, 1, 10 * SECOND - 1, (10 * SECOND) x 3, (10 * SECOND + 1) x 3, 11 * SECOND,
-	MATURE - 1, MATURE, MATURE + 1, MINUTE, 10 * MINUTE, HOUR, 5 * HOUR);
+my @receipt_after = (-HOUR, -30 * SECOND, -1, 0, 1, 10 * SECOND - 1, (10 * SECOND) x 3, (10 * SECOND + 1) x 3,
+	11 * SECOND, MATURE - 1, MATURE, MATURE + 1, MINUTE, 10 * MINUTE, HOUR, 5 * HOUR);
 
 # One report about the write with this key: an ACK, first or repeated, or a receipt.
 sub piece
@@ -172,8 +173,8 @@ sub new_traffic
 	return { n => 0, pause => 0.2, @_ };
 }
 
-# Some events, told in some way.  Not by COPY where the transaction may have failed by then: psql would take its lines for
-# commands.
+# Some events, told in some way.  Not by COPY where the transaction may have failed by then: psql would take its lines
+# for commands.
 sub unit
 {
 	my ($traffic, $count, $no_copy) = @_;
@@ -271,8 +272,8 @@ sub finish_prepared
 
 # ---- Judgement
 
-# Where events are read one by one, without the engine, they count to the microsecond, and not all receipts are known to a
-# span that is past.  What follows from that alone is not compared.
+# Where events are read one by one, without the engine, they count to the microsecond, and not all receipts are known to
+# a span that is past.  What follows from that alone is not compared.
 sub not_compared
 {
 	my ($engine) = @_;
@@ -280,8 +281,9 @@ sub not_compared
 	return {
 		metrics => <<~'SQL',
 			NOT (c.metric = 'receipt_without_ack_count' AND c.field IN ('numerator', 'value'))
-				AND NOT (c.metric = 'write_receipt_p95_ms' AND c.field = 'value' AND EXISTS (SELECT FROM oracle.writes() w
-					WHERE w.receipt_at > least(s.t, chat_v11.clock()) AND w.settled_at > s.f AND w.settled_at <= s.t))
+				AND NOT (c.metric = 'write_receipt_p95_ms' AND c.field = 'value' AND EXISTS (
+					SELECT FROM oracle.writes() w WHERE w.receipt_at > least(s.t, chat_v11.clock())
+						AND w.settled_at > s.f AND w.settled_at <= s.t))
 			SQL
 		missing => <<~'SQL' };
 			m.field <> 'actor' AND m.key NOT IN (
@@ -289,8 +291,8 @@ sub not_compared
 			SQL
 }
 
-# Engine beside oracle over all these spans, in one statement: how many fields were compared, then one line for each that
-# differs.  A span is [name, SQL of its begin, SQL of its end]; `where` leaves out what is not to be compared.
+# Engine beside oracle over all these spans, in one statement: how many fields were compared, then one line for each
+# that differs.  A span is [name, SQL of its begin, SQL of its end]; `where` leaves out what is not to be compared.
 sub comparison_sql
 {
 	my ($label, $spans, $where) = @_;
