@@ -11,14 +11,16 @@
 
 CREATE SCHEMA oracle;
 
--- From a write's first ACK to the moment at which it is judged: 10 s for the receipt to happen, report_grace for its
--- report to arrive, and one microsecond, because a write must be *older* than both.
+-- From a write's first ACK to the moment at which it is judged: 10 s for the receipt to happen, report_grace, in whole
+-- seconds, for its report to arrive, and one microsecond, because a write must be *older* than both.
 CREATE FUNCTION oracle.maturity_delay() RETURNS interval LANGUAGE sql STABLE AS $sql$
-	SELECT interval '10 seconds' + s.value::interval + interval '1 microsecond'
+	SELECT interval '10 seconds' + make_interval(secs => ceil(extract(epoch FROM s.value::interval))::float8)
+		+ interval '1 microsecond'
 	FROM chat_v11.setting s WHERE s.name = 'report_grace'
 	$sql$;
 
--- What a span means.  Both ends are cut to whole seconds; an end that is not before the clock is the clock itself.
+-- What a span means.  Both ends are cut to whole seconds; an end within the last second before the clock, or behind it,
+-- is the clock itself.
 -- A span is open at its begin and closed at its end.
 --   lower          events, and moments of maturity, must be later than this
 --   upper          events count up to here: to the end of the second in which the clock stands, where the span ends now
@@ -27,11 +29,11 @@ CREATE FUNCTION oracle.span(p_from timestamptz, p_to timestamptz, OUT lower time
 	OUT judged_at timestamptz) LANGUAGE sql STABLE AS $sql$
 	SELECT date_trunc('second', p_from),
 		CASE
-			WHEN p_to < c.now THEN date_trunc('second', p_to)
+			WHEN p_to <= c.now - interval '1 second' THEN date_trunc('second', p_to)
 			WHEN c.now = date_trunc('second', c.now) THEN c.now
 			ELSE date_trunc('second', c.now) + interval '1 second'
 		END,
-		CASE WHEN p_to < c.now THEN date_trunc('second', p_to) ELSE c.now END
+		CASE WHEN p_to <= c.now - interval '1 second' THEN date_trunc('second', p_to) ELSE c.now END
 	FROM (SELECT chat_v11.clock() AS now) c
 	$sql$;
 

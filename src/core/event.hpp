@@ -144,9 +144,14 @@ inline constexpr Duration receipt_limit = std::chrono::seconds(10);
 
 // From the first ACK to the first moment at which the write is mature, that is, older than limit and grace together.
 // A write belongs to that moment in every window, so a breach stays visible for exactly the window's length.
+// The grace counts in whole seconds, rounded up, because writes are bucketed by the second of their ACK.
+constexpr std::chrono::seconds
+judged_after(Duration report_grace) {
+	return std::chrono::ceil<std::chrono::seconds>(receipt_limit + report_grace);
+}
 constexpr Duration
 maturity_delay(Duration report_grace) {
-	return receipt_limit + report_grace + Duration(1);
+	return judged_after(report_grace) + Duration(1);
 }
 
 } // namespace chat_v11

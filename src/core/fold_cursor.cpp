@@ -59,9 +59,10 @@ widen_xid(std::uint32_t xid, std::uint64_t next) {
 	constexpr std::uint32_t first_normal = 3;
 	if (xid < first_normal)
 		return 0;
-	auto wide = (next & ~std::uint64_t{0xFFFFFFFF}) | xid;
-	if (wide >= next && wide >= (std::uint64_t{1} << 32))
-		wide -= std::uint64_t{1} << 32;
+	// How far behind `next`, modulo 2^32.  Transactions that began since `next` was read are a little ahead of it.
+	constexpr std::uint32_t ahead = 1u << 24;
+	const auto behind = static_cast<std::uint32_t>(next) + ahead - xid;
+	const auto wide = next + ahead - behind;
 	return wide;
 }
 

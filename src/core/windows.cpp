@@ -8,12 +8,6 @@ namespace chat_v11 {
 namespace {
 
 std::int64_t
-delay_seconds(Duration report_grace) {
-	// The grace is whole seconds; the microsecond of maturity_delay() is in how writes are bucketed.
-	return std::chrono::ceil<std::chrono::seconds>(receipt_limit + report_grace).count();
-}
-
-std::int64_t
 floor_of(Time at) {
 	return write_second(at);
 }
@@ -47,7 +41,7 @@ frame_of_minutes(Time now, std::int64_t slices, Duration report_grace) {
 	frame.end = floor_of(now);
 	frame.partial = now > second_start(frame.end);
 	frame.begin = frame.end - slices * 60;
-	frame.delay = delay_seconds(report_grace);
+	frame.delay = judged_after(report_grace).count();
 	return frame;
 }
 
@@ -58,7 +52,7 @@ frame_of_span(Time from, Time to, Time now, Duration report_grace) {
 	frame.end = floor_of(to);
 	frame.partial = to == now && now > second_start(frame.end);
 	frame.slice_seconds = std::max<std::int64_t>(frame.end - frame.begin, 1);
-	frame.delay = delay_seconds(report_grace);
+	frame.delay = judged_after(report_grace).count();
 	return frame;
 }
 

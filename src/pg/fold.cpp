@@ -158,8 +158,7 @@ public:
 	Settler(Spi &spi, FoldState &state, Time now, const GateInput &input)
 		: spi_(spi), state_(state), slow_limit_(slow_limit_of(input.checks)), store_(spi, state.generation),
 		  lookup_(SnapshotSelf, state.generation), pending_(load_pending(spi)) {
-		const auto delay = std::chrono::ceil<std::chrono::seconds>(receipt_limit + input.settings.report_grace);
-		mature_before_ = second_start(write_second(now - delay));
+		mature_before_ = second_start(write_second(now - judged_after(input.settings.report_grace)));
 		for (const auto &batch : pending_)
 			for (const auto &write : batch.writes)
 				waiting_.insert(write.key);
@@ -293,6 +292,9 @@ public:
 		auto &cursor = state_.cursor;
 		const auto schema = event_schema();
 		const auto before = cursor;
+		// In this order: what the snapshot sees was stored before it, so it lies within the lengths.
+		const auto snapshot = cursor.open ? cursor.open->snapshot : take_snapshot(cursor.done);
+		next_ = next_xid();
 		std::array<Relation, ring_size> leaves;
 		std::array<BlockNumber, ring_size> lengths;
 		for (int i = 0; i < ring_size; ++i)
@@ -300,8 +302,6 @@ public:
 				leaves[static_cast<size_t>(i)] = table_open(ring_leaf(schema, i), AccessShareLock);
 				lengths[static_cast<size_t>(i)] = length_at_gate(leaves[static_cast<size_t>(i)]);
 			});
-		const auto snapshot = cursor.open ? cursor.open->snapshot : take_snapshot(cursor.done);
-		next_ = next_xid();
 		for (size_t i = 0; i < ring_size; ++i) {
 			auto position = position_in(cursor, i, leaves[i]);
 			cursor.leaves.resize(std::max(cursor.leaves.size(), i + 1));

@@ -41,7 +41,7 @@ namespace {
 
 Time
 mature_before(Time now, const Settings &settings) {
-	return now - receipt_limit - settings.report_grace;
+	return now - judged_after(settings.report_grace);
 }
 
 Rest

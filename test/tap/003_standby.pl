@@ -33,10 +33,6 @@ my @readers = (
 	'SELECT count(*) FROM chat_v11.verify_history()',
 	"SELECT * FROM chat_v11.metrics('$now'::timestamptz - interval '15 min', '$now')",
 	'SELECT * FROM chat_v11.missing_receipts()',
-	'SELECT * FROM chat_v11.trace_write((SELECT key FROM chat_v11.missing_receipts(1)))',
-	"SELECT * FROM chat_v11.resync_report('$now'::timestamptz - interval '15 min', '$now')",
-	"SELECT * FROM chat_v11.metric_series('ack_without_receipt_10s_rate', '$now'::timestamptz - interval '5 min', '$now', "
-	  . "'1 min')",
 	'SELECT * FROM chat_v11.history_export',
 	"SELECT kind, cohort, count(*) FROM chat_v11.event WHERE kind = 'write_ack' GROUP BY 1, 2",
 	'SELECT chat_v11.clock(), chat_v11.maturity_delay()',

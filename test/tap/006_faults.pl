@@ -70,11 +70,6 @@ my @calls = (
 		reads => 1 },
 	{ name => 'verify', sql => 'SELECT * FROM chat_v11.verify_history()' },
 	{ name => 'metrics', sql => "SELECT * FROM chat_v11.metrics(now() - interval '1 h', now())" },
-	{ name => 'series', sql => "SELECT * FROM chat_v11.metric_series('write_reject_rate', now() - interval '2 min', now(), "
-		  . "'1 min')" },
-	{ name => 'trace', sql => 'SELECT * FROM chat_v11.trace_write((SELECT subject FROM chat_v11.event '
-		  . "WHERE kind = 'write_ack' LIMIT 1))" },
-	{ name => 'resyncs', sql => "SELECT * FROM chat_v11.resync_report(now() - interval '1 h', now())" },
 	{ name => 'missing', sql => 'SELECT * FROM chat_v11.missing_receipts(5)' },
 	{ name => 'set_check', sql => "SELECT chat_v11.set_check('write_reject_rate', p_limit => 0.5, p_note => 'x')",
 		bounded => 1,
