@@ -36,6 +36,12 @@ Cells::all() {
 	return cells_;
 }
 
+void
+Cells::drop_negative() {
+	(void)all();
+	std::erase_if(cells_, [](const Cell &cell) { return cell.count < 0; });
+}
+
 std::string
 Cells::encode() {
 	ByteWriter out;

@@ -55,6 +55,8 @@ public:
 	// Ascending by key, one for each, without those that came to zero.
 	const std::vector<Cell> &all();
 
+	// Takes away what came out below zero.
+	void drop_negative();
 	// Stored form; a count below zero cannot be stored and throws std::logic_error.
 	std::string encode();
 	static Cells decode(std::string_view bytes); // throws CorruptBytes

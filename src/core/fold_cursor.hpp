@@ -27,8 +27,8 @@ struct TransactionSnapshot {
 	bool had_ended(std::uint64_t xid) const;
 };
 
-// A number as rows keep it, made wide by one that was about to be given out: of those with these low 32 bits, the newest
-// that is no more than 2^24 beyond `next`.  0 for the numbers below 3, which belong to no transaction.
+// A number as rows keep it, made wide by one that was about to be given out: of those with these low 32 bits, the
+// newest that is no more than 2^24 beyond `next`.  0 for the numbers below 3, which belong to no transaction.
 std::uint64_t widen_xid(std::uint32_t xid, std::uint64_t next);
 
 // Pages that will take no more rows, and have some of transactions that had not ended.

@@ -82,6 +82,10 @@ public:
 	count() const noexcept {
 		return count_;
 	}
+	std::int64_t
+	count_of(int bin) const {
+		return at(bin);
+	}
 	bool
 	empty() const noexcept {
 		return count_ == 0;

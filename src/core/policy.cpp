@@ -52,7 +52,8 @@ setting_rules() {
 		{"stall_window", "00:05:00", &Settings::stall_window, 1min, 1h, 1min,
 		 "trailing window of send_stall_rate, a whole number of minutes"},
 		{"report_grace", "00:00:02", &Settings::report_grace, 0s, 10min, 1us,
-		 "how long after its 10 s a write still waits for the report of a receipt that happened in time, in whole seconds"},
+		 "how long after its 10 s a write still waits for the report of a receipt that happened in time, in whole "
+		 "seconds"},
 		{"max_data_age", "00:02:00", &Settings::max_data_age, 1s, 24h, 1us,
 		 "telemetry older than this counts as no data"},
 		{"preflight", "warn", nullptr, 0s, 0s, 1us, "unmet preconditions at start: warn or enforce"},

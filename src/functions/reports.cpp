@@ -81,6 +81,7 @@ read_resyncs(pg::Spi &spi, Time from, Time to) {
 						 by_actor = its_by_actor;
 					 }
 					 pairing.feed({*rows.time(i, 6), parse_kind(*rows.text(i, 5)), rows.text(i, 4), rows.number(i, 7)});
+					 return true;
 				 });
 	return pairing.finish();
 }

@@ -1,6 +1,6 @@
 #include "pg/bucket_store.hpp"
 
-#include <stdexcept>
+#include <algorithm>
 
 namespace chat_v11::pg {
 
@@ -64,6 +64,7 @@ add_to_buckets(Spi &spi, const EventSums &sums) {
 	const auto type = histogram_type();
 	for (const auto &bucket : sums.buckets()) {
 		check_for_interrupts();
+		const ScratchMemory scratch;
 		const auto at = minute_start(bucket.minute);
 		auto count = bucket.count;
 		auto sum = bucket.sum;
@@ -115,6 +116,7 @@ add_to_buckets(Spi &spi, WriteSums &sums, double slow_limit) {
 		check_for_interrupts();
 		if (added.all().empty())
 			continue;
+		const ScratchMemory scratch;
 		const auto at = minute_start(key.minute);
 		Cells cells = added;
 		Histogram histogram;
@@ -139,9 +141,13 @@ add_to_buckets(Spi &spi, WriteSums &sums, double slow_limit) {
 				cells.add(again);
 			}
 		}
+		// A bucket that was dropped, being past its retention, has nothing that could be taken back.
+		cells.drop_negative();
 		for (const auto &cell : added.all())
-			if (cell.field() >= field::first_bin)
-				histogram.add_bin(static_cast<int>(cell.field() - field::first_bin), cell.count);
+			if (cell.field() >= field::first_bin) {
+				const auto bin = static_cast<int>(cell.field() - field::first_bin);
+				histogram.add_bin(bin, std::max(cell.count, -histogram.count_of(bin)));
+			}
 		auto [seconds, detail] = cells.split();
 		Params params;
 		params << at << name(key.cohort) << sum_of(seconds, field::count) << sum_of(seconds, field::in_time)

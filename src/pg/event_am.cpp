@@ -52,6 +52,8 @@ refuse(Callback &callback) {
 	callback = Refusing<Callback>::call;
 }
 
+void leaf_vacuum(Relation leaf, struct VacuumParams *params, BufferAccessStrategy strategy);
+
 // ---- Writing --------------------------------------------------------------------------------------------------------
 
 #if PG_VERSION_NUM >= 160000
@@ -90,10 +92,47 @@ use_fresh_page(Relation leaf, BulkInsertState bulk) {
 		RelationSetTargetBlock(leaf, InvalidBlockNumber);
 }
 
+// A table that is rewritten is read and inserted again under another name: with the rows left where they are, they
+// would be there twice.  Only a table of another access method can become one of this.
+void
+refuse_rewrite(Relation parent) {
+	if (strcmp(RelationGetRelationName(parent), "event") == 0)
+		return;
+	const Oid oid = get_relname_relid("event", RelationGetNamespace(parent));
+	const Relation event = OidIsValid(oid) ? table_open(oid, NoLock) : nullptr;
+	const bool is_ring = event && event->rd_tableam == parent->rd_tableam;
+	if (event)
+		table_close(event, NoLock);
+	if (is_ring)
+		Refusing<void (*)()>::call();
+}
+
+// The methods serve the extension's own tables.  Anybody may name them in CREATE TABLE; nobody gets further than that.
+void
+require_own_schema(Oid schema) {
+	if (schema != get_namespace_oid("chat_v11", true))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("ERR_FORBIDDEN: the table access methods of chat_v11 serve its own tables only"),
+						errhint("CREATE TABLE ... USING heap;")));
+}
+
+Relation
+open_leaf(Relation parent, int number, LOCKMODE lock) {
+	require_own_schema(RelationGetNamespace(parent));
+	const Relation leaf = table_open(ring_leaf(RelationGetNamespace(parent), number), lock);
+	if (leaf->rd_tableam->relation_vacuum != leaf_vacuum ||
+		RelationGetDescr(leaf)->natts != RelationGetDescr(parent)->natts)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the columns of chat_v11.event and of its files are not the same any more"),
+						errhint("Undo what was altered: ALTER TABLE chat_v11.event DROP COLUMN ...;")));
+	return leaf;
+}
+
 template <typename Insert>
 void
 insert_into_ring(Relation parent, BulkInsertState bulk, Insert insert) {
-	const Relation leaf = table_open(ring_leaf(RelationGetNamespace(parent), ring_current()), RowExclusiveLock);
+	refuse_rewrite(parent);
+	const Relation leaf = open_leaf(parent, ring_current(), RowExclusiveLock);
 	// The transaction's number must be there before the gate is passed: event_ring.hpp.
 	(void)GetCurrentTransactionId();
 	pass_gate(RelationGetRelid(leaf));
@@ -144,7 +183,7 @@ ring_scan_begin(Relation parent, Snapshot snapshot, int key_count, struct ScanKe
 	scan->base.rs_flags = flags;
 	const uint32 leaf_flags = flags & ~static_cast<uint32>(SO_TEMP_SNAPSHOT);
 	for (int i = 0; i < ring_size; ++i) {
-		scan->leaves[i] = table_open(ring_leaf(RelationGetNamespace(parent), i), AccessShareLock);
+		scan->leaves[i] = open_leaf(parent, i, AccessShareLock);
 		scan->scans[i] = heap()->scan_begin(scan->leaves[i], snapshot, key_count, keys, nullptr, leaf_flags);
 	}
 	return &scan->base;
@@ -198,7 +237,7 @@ ring_estimate_size(Relation parent, int32 *widths, BlockNumber *pages, double *t
 	*tuples = 0;
 	*all_visible = 0;
 	for (int i = 0; i < ring_size; ++i) {
-		const Relation leaf = table_open(ring_leaf(RelationGetNamespace(parent), i), AccessShareLock);
+		const Relation leaf = open_leaf(parent, i, AccessShareLock);
 		BlockNumber leaf_pages = 0;
 		double leaf_tuples = 0;
 		double ignored = 0;
@@ -219,9 +258,34 @@ leaf_vacuum(Relation leaf, struct VacuumParams *params, BufferAccessStrategy str
 	heap()->relation_vacuum(leaf, &keeping, strategy);
 }
 
+#if PG_VERSION_NUM >= 160000
+void
+own_new_file(Relation relation, const RelFileLocator *file, char persistence, TransactionId *freeze,
+			 MultiXactId *multi) {
+	require_own_schema(RelationGetNamespace(relation));
+	heap()->relation_set_new_filelocator(relation, file, persistence, freeze, multi);
+}
+#else
+void
+own_new_file(Relation relation, const RelFileNode *file, char persistence, TransactionId *freeze, MultiXactId *multi) {
+	require_own_schema(RelationGetNamespace(relation));
+	heap()->relation_set_new_filenode(relation, file, persistence, freeze, multi);
+}
+#endif
+
+void
+set_own_new_file(TableAmRoutine &routine) {
+#if PG_VERSION_NUM >= 160000
+	routine.relation_set_new_filelocator = own_new_file;
+#else
+	routine.relation_set_new_filenode = own_new_file;
+#endif
+}
+
 TableAmRoutine
 event_routine() {
 	TableAmRoutine routine = *heap();
+	set_own_new_file(routine);
 	routine.scan_begin = ring_scan_begin;
 	routine.scan_end = ring_scan_end;
 	routine.scan_rescan = ring_scan_rescan;
@@ -245,6 +309,7 @@ event_routine() {
 TableAmRoutine
 leaf_routine() {
 	TableAmRoutine routine = *heap();
+	set_own_new_file(routine);
 	routine.relation_vacuum = leaf_vacuum;
 	refuse(routine.tuple_insert);
 	refuse(routine.multi_insert);

@@ -128,6 +128,13 @@ slow_limit_of(const std::vector<Check> &checks) {
 	return std::numeric_limits<double>::infinity();
 }
 
+// Buckets that begin before are dropped.  A mocked clock that runs ahead must not drop what is young by the real one.
+Time
+oldest_bucket(Time now) {
+	const auto sooner = std::min(now, time_from_pg(GetCurrentTimestamp()));
+	return minute_start(minute_of(write_second(sooner - bucket_retention())) - 1);
+}
+
 // Tells a person at the terminal, every few seconds, how far a long round is.
 class Progress {
 public:
@@ -159,6 +166,7 @@ public:
 		: spi_(spi), state_(state), slow_limit_(slow_limit_of(input.checks)), store_(spi, state.generation),
 		  lookup_(SnapshotSelf, state.generation), pending_(load_pending(spi)) {
 		mature_before_ = second_start(write_second(now - judged_after(input.settings.report_grace)));
+		kept_from_ = oldest_bucket(now);
 		for (const auto &batch : pending_)
 			for (const auto &write : batch.writes)
 				waiting_.insert(write.key);
@@ -250,6 +258,8 @@ private:
 	void
 	write_down() {
 		store_.flush();
+		// Of a write whose bucket is past its retention nothing is counted any more.
+		std::erase_if(sums_, [&](const auto &sum) { return minute_start(sum.first.minute) < kept_from_; });
 		if (state_.since)
 			for (auto &[key, cells] : sums_)
 				state_.since_entry.add_writes(key.cohort, key.minute, cells, *state_.since);
@@ -261,6 +271,7 @@ private:
 	FoldState &state_;
 	double slow_limit_;
 	Time mature_before_{};
+	Time kept_from_{};
 	WriteStore store_;
 	WriteLookup lookup_;
 	std::deque<PendingBatch> pending_;
@@ -488,12 +499,10 @@ drop_old_events(FoldState &state) {
 
 bool
 drop_old_buckets(Spi &spi, Time now) {
-	// A mocked clock that runs ahead must not delete what is young by the real one.
-	const auto before = std::min(now, time_from_pg(GetCurrentTimestamp())) - bucket_retention();
 	bool dropped = false;
 	for (const char *sql : {"DELETE FROM chat_v11.metric_bucket b WHERE b.at < $1",
 							"DELETE FROM chat_v11.write_bucket b WHERE b.at < $1"})
-		dropped = spi.execute(sql, Params() << before - std::chrono::minutes(1)) > 0 || dropped;
+		dropped = spi.execute(sql, Params() << oldest_bucket(now)) > 0 || dropped;
 	return dropped;
 }
 

@@ -87,34 +87,23 @@ Spi::execute_returning(const char *sql, Params params) {
 }
 
 void
-Spi::for_each(const char *sql, Params params, const std::function<void(const Rows &, std::int64_t)> &f) {
+Spi::for_each(const char *sql, Params params, const std::function<bool(const Rows &, std::int64_t)> &f) {
 	const auto portal = call([&] {
 		return SPI_cursor_open_with_args(nullptr, sql, params.size(), params.types(), params.values(), params.nulls(),
 										 true, 0);
 	});
 	// What reading a value allocates is given back batch by batch.
-	const auto batch =
-		call([] { return AllocSetContextCreate(CurrentMemoryContext, "chat_v11 rows", ALLOCSET_DEFAULT_SIZES); });
 	for (bool more = true; more;) {
-		call([&] { SPI_cursor_fetch(portal, true, 1000); });
-		SPITupleTable *const table = SPI_tuptable;
-		const Rows rows(table, static_cast<std::int64_t>(SPI_processed));
+		call([&] { SPI_cursor_fetch(portal, true, 200); });
+		const Rows rows(SPI_tuptable, static_cast<std::int64_t>(SPI_processed));
 		more = !rows.empty();
-		const MemoryContext old = MemoryContextSwitchTo(batch);
-		for (std::int64_t i = 0; i < rows.size(); ++i) {
+		const ScratchMemory scratch;
+		for (std::int64_t i = 0; more && i < rows.size(); ++i) {
 			check_for_interrupts();
-			f(rows, i);
+			more = f(rows, i);
 		}
-		MemoryContextSwitchTo(old);
-		call([&] {
-			MemoryContextReset(batch);
-			SPI_freetuptable(table);
-		});
 	}
-	call([&] {
-		SPI_cursor_close(portal);
-		MemoryContextDelete(batch);
-	});
+	call([&] { SPI_cursor_close(portal); });
 }
 
 std::optional<Datum>

@@ -7,9 +7,11 @@
 #include "pg/boundary.hpp"
 #include "pg/datum.hpp"
 
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace chat_v11::pg {
@@ -100,10 +102,19 @@ private:
 	std::vector<char> nulls_;
 };
 
-// What a query returned; valid until the next one of the same Spi.
+// What a query returned.  Gives its memory back at its end, which must come before that of its Spi.
 class Rows {
 public:
 	explicit Rows(SPITupleTable *table, std::int64_t count) : table_(table), count_(count) {}
+	Rows(Rows &&other) noexcept
+		: table_(std::exchange(other.table_, nullptr)), count_(other.count_), unwinding_(other.unwinding_) {}
+	Rows(const Rows &) = delete;
+	Rows &operator=(const Rows &) = delete;
+	~Rows() {
+		// After an error PostgreSQL gives it back with everything else.
+		if (table_ && std::uncaught_exceptions() == unwinding_)
+			SPI_freetuptable(table_);
+	}
 	std::int64_t
 	size() const {
 		return count_;
@@ -127,6 +138,34 @@ private:
 	std::optional<Datum> datum(std::int64_t row, int column) const;
 	SPITupleTable *table_;
 	std::int64_t count_;
+	int unwinding_ = std::uncaught_exceptions();
+};
+
+// Memory for what is needed for a moment only: allocations go there while it lives.
+class ScratchMemory {
+public:
+	ScratchMemory() {
+		context_ = call(
+			[] { return AllocSetContextCreate(CurrentMemoryContext, "chat_v11 scratch", ALLOCSET_DEFAULT_SIZES); });
+		outer_ = MemoryContextSwitchTo(context_);
+	}
+	ScratchMemory(const ScratchMemory &) = delete;
+	ScratchMemory &operator=(const ScratchMemory &) = delete;
+	~ScratchMemory() {
+		MemoryContextSwitchTo(outer_);
+		// After an error PostgreSQL deletes it with the context that it is in.
+		if (std::uncaught_exceptions() == unwinding_)
+			MemoryContextDelete(context_);
+	}
+	void
+	reset() {
+		MemoryContextReset(context_);
+	}
+
+private:
+	MemoryContext context_ = nullptr;
+	MemoryContext outer_ = nullptr;
+	int unwinding_ = std::uncaught_exceptions();
 };
 
 // One connection to SPI.  Statements are prepared once in a session, and planned anew by PostgreSQL when what they rest
@@ -147,8 +186,8 @@ public:
 	// Once, without keeping it prepared: for statements that are put together anew each time.
 	void utility(const std::string &sql);
 	Rows execute_returning(const char *sql, Params params = {});
-	// Reads like query(), and hands over one row at a time, for answers too large to be kept.
-	void for_each(const char *sql, Params params, const std::function<void(const Rows &, std::int64_t row)> &f);
+	// Reads like query(), and hands over one row at a time, for answers too large to be kept, until f says false.
+	void for_each(const char *sql, Params params, const std::function<bool(const Rows &, std::int64_t row)> &f);
 };
 
 // Runs f with a connection of its own.

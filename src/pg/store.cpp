@@ -300,36 +300,8 @@ append_history(Spi &spi, HistoryRow &row) {
 
 void
 walk_history(Spi &spi, const std::function<bool(const HistoryRow &)> &f) {
-	const auto portal = call([] {
-		SPIPlanPtr plan = SPI_prepare("SELECT h.* FROM chat_v11.rollout_history h ORDER BY h.id", 0, nullptr);
-		if (!plan)
-			elog(ERROR, "prepare failed: %s", SPI_result_code_string(SPI_result));
-		return SPI_cursor_open(nullptr, plan, nullptr, nullptr, true);
-	});
-	// A log can be long, and each row's gates are some kilobytes: memory is given back batch by batch.
-	const auto batch =
-		call([] { return AllocSetContextCreate(CurrentMemoryContext, "chat_v11 log", ALLOCSET_DEFAULT_SIZES); });
-	(void)spi;
-	for (bool more = true; more;) {
-		call([&] { SPI_cursor_fetch(portal, true, 200); });
-		const Rows rows(SPI_tuptable, static_cast<std::int64_t>(SPI_processed));
-		more = !rows.empty();
-		SPITupleTable *const table = SPI_tuptable;
-		const MemoryContext old = MemoryContextSwitchTo(batch);
-		for (std::int64_t i = 0; more && i < rows.size(); ++i) {
-			check_for_interrupts();
-			more = f(history_row(rows, i));
-		}
-		MemoryContextSwitchTo(old);
-		call([&] {
-			MemoryContextReset(batch);
-			SPI_freetuptable(table);
-		});
-	}
-	call([&] {
-		SPI_cursor_close(portal);
-		MemoryContextDelete(batch);
-	});
+	spi.for_each("SELECT h.* FROM chat_v11.rollout_history h ORDER BY h.id", {},
+				 [&](const Rows &rows, std::int64_t i) { return f(history_row(rows, i)); });
 }
 
 Digest

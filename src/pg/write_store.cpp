@@ -159,62 +159,48 @@ void
 WriteStore::flush() {
 	if (rows_.empty())
 		return;
-	// Straight into the table and the index of keys: a fold of a million events brings a hundred thousand of them.  The
-	// few that are missing their receipt have a place in a second index as well, and go the usual way.
-	std::vector<const NewRow *> usual;
-	for (const auto &row : rows_)
-		if (row.state.missing())
-			usual.push_back(&row);
+	// Straight into the table and its indexes: a fold of a million events brings a hundred thousand of them.
+	const ScratchMemory scratch;
 	call([&] {
 		const Relation heap = table_open(find_relation("write_", generation_, ""), RowExclusiveLock);
-		const Relation index = index_open(find_relation("write_", generation_, "_subject"), RowExclusiveLock);
-		IndexInfo *const info = BuildIndexInfo(index);
-		const CommandId command = GetCurrentCommandId(true);
+		const Relation by_key = index_open(find_relation("write_", generation_, "_subject"), RowExclusiveLock);
+		const Relation of_missing = index_open(find_relation("write_", generation_, "_missing"), RowExclusiveLock);
+		IndexInfo *const key_info = BuildIndexInfo(by_key);
+		IndexInfo *const missing_info = BuildIndexInfo(of_missing);
+		// A description of its own: the relation's would be counted for each slot.
+		const TupleDesc columns = CreateTupleDescCopy(RelationGetDescr(heap));
 		auto **slots = static_cast<TupleTableSlot **>(palloc(sizeof(TupleTableSlot *) * rows_.size()));
 		int count = 0;
 		RowData data;
 		for (const auto &row : rows_) {
-			if (row.state.missing())
-				continue;
 			fill_row(data, row.key, row.state);
-			TupleTableSlot *const slot = MakeSingleTupleTableSlot(RelationGetDescr(heap), &TTSOpsHeapTuple);
-			ExecStoreHeapTuple(heap_form_tuple(RelationGetDescr(heap), data.values, data.nulls), slot, true);
-			slots[count++] = slot;
+			slots[count] = MakeSingleTupleTableSlot(columns, &TTSOpsHeapTuple);
+			ExecStoreHeapTuple(heap_form_tuple(columns, data.values, data.nulls), slots[count++], true);
 		}
-		if (count > 0)
-			heap_multi_insert(heap, slots, count, command, 0, nullptr);
+		heap_multi_insert(heap, slots, count, GetCurrentCommandId(true), 0, nullptr);
 		for (int i = 0; i < count; ++i) {
+			const auto insert = [&](Relation index, IndexInfo *info, Column column) {
+				bool is_null = false;
+				Datum key = slot_getattr(slots[i], column + 1, &is_null);
+				index_insert(index, &key, &is_null, &slots[i]->tts_tid, heap, UNIQUE_CHECK_NO, false, info);
+			};
 			bool is_null = false;
-			Datum key = slot_getattr(slots[i], subject + 1, &is_null);
-			index_insert(index, &key, &is_null, &slots[i]->tts_tid, heap, UNIQUE_CHECK_NO, false, info);
+			insert(by_key, key_info, subject);
+			if (DatumGetBool(slot_getattr(slots[i], missing + 1, &is_null)))
+				insert(of_missing, missing_info, acked_at);
 			ExecDropSingleTupleTableSlot(slots[i]);
 		}
-		pfree(slots);
-		pfree(info);
-		index_close(index, NoLock);
+		index_close(by_key, NoLock);
+		index_close(of_missing, NoLock);
 		table_close(heap, NoLock);
 		CommandCounterIncrement();
 	});
-	const auto sql = "INSERT INTO chat_v11.write_" + std::to_string(generation_) +
-					 " (subject, acked_at, receipt_at, receipt_value, actor, cohort, missing) "
-					 "VALUES ($1, $2, $3, $4, $5, $6::chat_v11.cohort, $7)";
-	for (const auto *row : usual) {
-		Params params;
-		params.uuid(row->key) << row->state.ack->at;
-		params.optional(row->state.receipt ? std::optional(row->state.receipt->at) : std::nullopt, TIMESTAMPTZOID);
-		params.optional(row->state.receipt ? row->state.receipt->value : std::nullopt, FLOAT8OID);
-		if (row->state.ack->actor)
-			params.uuid(*row->state.ack->actor);
-		else
-			params.add(UUIDOID, Datum{}, true);
-		params << name(row->state.ack->cohort) << true;
-		spi_.execute(sql.c_str(), std::move(params));
-	}
 	rows_.clear();
 }
 
 void
 WriteStore::update(const Uuid &key, const WriteState &state, int generation) {
+	const ScratchMemory scratch;
 	const auto sql = "UPDATE chat_v11.write_" + std::to_string(generation) +
 					 " SET acked_at = $2, receipt_at = $3, receipt_value = $4, actor = $5, "
 					 "cohort = $6::chat_v11.cohort, missing = $7 WHERE subject = $1";
