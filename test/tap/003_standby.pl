@@ -35,7 +35,7 @@ my @readers = (
 	'SELECT * FROM chat_v11.missing_receipts()',
 	'SELECT * FROM chat_v11.history_export',
 	"SELECT kind, cohort, count(*) FROM chat_v11.event WHERE kind = 'write_ack' GROUP BY 1, 2",
-	'SELECT chat_v11.clock(), chat_v11.maturity_delay()',
+	'SELECT chat_v11.clock()',
 	"SELECT chat_v11.write_key('6e0f2c1e-96f8-4d4c-9d3c-6a7b8c9d0e1f', 'phone', 7)",
 	'SELECT * FROM chat_v11.default_gate_check()');
 foreach my $sql (@readers)

@@ -137,7 +137,7 @@ sub walk
 	  . 'FROM chat_v11.rollout_state s, chat_v11.rollout_history h ORDER BY h.id DESC LIMIT 1';
 	my $found_sql = "SELECT concat_ws('/', transition, overridden, coalesce(note, '-')) AS found "
 	  . 'FROM chat_get_v11_rollout_history(1)';
-	my $probe = "SELECT chat_v11.maturity_delay();\n\\set probe :SQLSTATE\n";
+	my $probe = "SELECT count(*) FROM chat_v11.missing_receipts(1);\n\\set probe :SQLSTATE\n";
 	foreach my $at (@places)
 	{
 		my $run = "$call->{sql};\n\\set state :SQLSTATE\n\\set killed -\n\\set blind -\n\\set found -\n";
