@@ -152,8 +152,9 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 // anybody.
 CHAT_V11_ENTRY(chat_v11_revoke_everything) {
 	// 0.1 had no argument, and its script may be run with this library.
+	const bool given = PG_NARGS() > 0 && !PG_ARGISNULL(0);
 	const auto but =
-		PG_NARGS() > 0 ? PG_GETARG_DATUM(0) : pg::call([] { return PointerGetDatum(construct_empty_array(OIDOID)); });
+		given ? PG_GETARG_DATUM(0) : pg::call([] { return PointerGetDatum(construct_empty_array(OIDOID)); });
 	pg::with_spi([&](pg::Spi &spi) {
 		std::vector<std::string> statements;
 		const auto rows = spi.query(R"sql(
