@@ -17,7 +17,7 @@ COMMENT ON FUNCTION chat_v11.force_rollout_state(text, boolean, text, text) IS
 	'characters or more, approver other than the caller; granted to nobody; ERR_FORBIDDEN, ERR_GATE_CLOSED';
 COMMENT ON FUNCTION chat_v11.explain_gates() IS 'the gates now, one row a check, P0 first';
 COMMENT ON FUNCTION chat_v11.explain_gates(timestamptz) IS
-	'the gates as of a past moment, from the events and the log; ERR_INVALID_ARGUMENT for null, infinity and the future';
+	'the gates as of a past moment, from telemetry and log; ERR_INVALID_ARGUMENT for null, infinity and the future';
 COMMENT ON FUNCTION chat_v11.what_if(jsonb) IS
 	'the gates now under other limits, nothing is changed; keys: a check, "stage_policy", "settings"; '
 	'ERR_INVALID_ARGUMENT for any other';
@@ -263,7 +263,7 @@ COMMENT ON COLUMN chat_v11.attestation.attested_by IS 'session role';
 COMMENT ON COLUMN chat_v11.attestation.history_id IS 'row of the log that made this content';
 
 COMMENT ON TABLE chat_v11.event IS
-	'telemetry, insert-only; rows older than chat_v11.bucket_retention are refused and may be deleted';
+	'telemetry, insert-only: by INSERT, COPY or record(); kept for chat_v11.raw_retention, then in the buckets only';
 COMMENT ON COLUMN chat_v11.event.at IS 'when it happened; at most 5 s ahead of the rule clock; default the rule clock';
 COMMENT ON COLUMN chat_v11.event.kind IS 'what happened';
 COMMENT ON COLUMN chat_v11.event.cohort IS 'protocol that the write or session used';

@@ -327,6 +327,10 @@ CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
 WHERE a.grantee <> 0 AND a.grantee <> p.proowner;
 
 -- What each thing is for.
+COMMENT ON FUNCTION chat_v11.explain_gates(timestamptz) IS
+	'the gates as of a past moment, from telemetry and log; ERR_INVALID_ARGUMENT for null, infinity and the future';
+COMMENT ON TABLE chat_v11.event IS
+	'telemetry, insert-only: by INSERT, COPY or record(); kept for chat_v11.raw_retention, then in the buckets only';
 COMMENT ON FUNCTION chat_v11.trace_write(uuid) IS
 	'every event of one write in order, the time between them, and last a row (at is null) that names the first link of '
 	'ACK, ledger, store, receipt that is missing, if any, and what to type next; ERR_INVALID_ARGUMENT for null';

@@ -379,7 +379,7 @@ private:
 				stop = page + 1;
 			if (sums_.write_items() >= max_write_items || sums_.buckets().size() >= max_buckets)
 				write_down();
-			progress_.tell(state_.folded + events_, pages_left_);
+			progress_.tell(events_, pages_left_);
 			check_for_interrupts();
 		};
 		each_open_page(old, length, one);
@@ -471,13 +471,16 @@ drop_old_events(FoldState &state) {
 		const Relation leaf = call([&] { return table_open(oid, NoLock); });
 		Pages pages(leaf);
 		Outcomes outcomes;
-		bool rest = false;
+		// A lock does not conflict with this session's own: a cursor of it may read there, its transaction may have
+		// written there.
+		bool rest = leaf->rd_refcnt > 1;
 		const auto next = next_xid();
 		each_open_page(position, call([&] { return RelationGetNumberOfBlocks(leaf); }),
 					   [&](BlockNumber page, const Hold *) {
 						   pages.read(page, [&](const RowHeader &row, const HeapTupleHeaderData *) {
 							   rest = rest || (!state.cursor.done.had_ended(widen_xid(row.xid, next)) &&
-											   outcomes.committed(row.xid, row.infomask));
+											   (TransactionIdIsCurrentTransactionId(row.xid) ||
+												outcomes.committed(row.xid, row.infomask)));
 						   });
 					   });
 		if (!rest) {
