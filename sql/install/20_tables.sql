@@ -235,7 +235,8 @@ CREATE TABLE chat_v11.fold_state (
 ) WITH (fillfactor = 50);
 INSERT INTO chat_v11.fold_state DEFAULT VALUES;
 CREATE FUNCTION chat_v11.is_folded(p_leaf oid, p_at tid, p_transaction xid) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'chat_v11_is_folded' LANGUAGE C STABLE STRICT;
+	AS 'MODULE_PATHNAME', 'chat_v11_is_folded' LANGUAGE C STABLE STRICT
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
 CREATE TABLE chat_v11.gate_log (
 	at timestamptz NOT NULL,

@@ -200,7 +200,8 @@ CREATE TABLE chat_v11.fold_state (
 ) WITH (fillfactor = 50);
 INSERT INTO chat_v11.fold_state DEFAULT VALUES;
 CREATE FUNCTION chat_v11.is_folded(p_leaf oid, p_at tid, p_transaction xid) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'chat_v11_is_folded' LANGUAGE C STABLE STRICT;
+	AS 'MODULE_PATHNAME', 'chat_v11_is_folded' LANGUAGE C STABLE STRICT
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
 -- Events come and are never changed; their files are given up by the fold alone.
 DROP TRIGGER "20_keep_young" ON chat_v11.event;
@@ -315,6 +316,8 @@ CREATE FUNCTION chat_v11.revoke_everything(p_but oid[] DEFAULT '{}') RETURNS voi
 	AS 'MODULE_PATHNAME', 'chat_v11_revoke_everything' LANGUAGE C VOLATILE
 	SET search_path = pg_catalog, chat_v11, pg_temp;
 SELECT chat_v11.revoke_everything(pg_catalog.current_setting('chat_v11_update.members')::pg_catalog.oid[]);
+-- Who may dump everything may ask what to leave out.
+GRANT EXECUTE ON FUNCTION chat_v11.is_folded(oid, tid, xid) TO pg_read_all_data;
 SELECT chat_v11.grant_access(a.grantee::pg_catalog.regrole, l.level)
 FROM (VALUES
 	('reader', 'public.chat_get_v11_rollout_state()'),

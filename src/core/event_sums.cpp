@@ -106,25 +106,17 @@ EventSums::add(const RawEvent &event) {
 		items_.push_back(event);
 }
 
-std::vector<PendingWrite>
-EventSums::take_writes() {
-	std::vector<const RawEvent *> order;
-	order.reserve(items_.size());
-	for (const auto &item : items_)
-		order.push_back(&item);
-	std::sort(order.begin(), order.end(), [](const RawEvent *a, const RawEvent *b) { return a->subject < b->subject; });
-	std::vector<PendingWrite> writes;
-	for (const auto *item : order) {
-		if (writes.empty() || writes.back().key != item->subject)
-			writes.emplace_back().key = item->subject;
-		auto &state = writes.back().state;
-		if (item->kind == Kind::write_ack)
-			state.add(Ack{item->at, item->cohort, item->has_actor ? std::optional(item->actor) : std::nullopt});
-		else
-			state.add(Receipt{item->at, item->has_value ? std::optional(item->value) : std::nullopt, item->cohort});
-	}
-	items_.clear();
-	return writes;
+void
+EventSums::sort_items() {
+	std::sort(items_.begin(), items_.end(), [](const RawEvent &a, const RawEvent &b) { return a.subject < b.subject; });
+}
+
+void
+EventSums::add_to(WriteState &state, const RawEvent &item) {
+	if (item.kind == Kind::write_ack)
+		state.add(Ack{item.at, item.cohort, item.has_actor ? std::optional(item.actor) : std::nullopt});
+	else
+		state.add(Receipt{item.at, item.has_value ? std::optional(item.value) : std::nullopt, item.cohort});
 }
 
 void

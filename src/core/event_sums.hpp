@@ -59,8 +59,20 @@ public:
 	buckets() const {
 		return buckets_;
 	}
-	// What was seen of writes since the last call, one for each key, ascending by key.
-	std::vector<PendingWrite> take_writes();
+	// What was seen of writes since the last call, one for each key, ascending by key; f(key, state).
+	template <typename F>
+	void
+	take_writes(F &&f) {
+		sort_items();
+		for (size_t i = 0; i < items_.size();) {
+			const auto key = items_[i].subject;
+			WriteState state;
+			for (; i < items_.size() && items_[i].subject == key; ++i)
+				add_to(state, items_[i]);
+			f(key, state);
+		}
+		items_.clear();
+	}
 	size_t
 	write_items() const {
 		return items_.size();
@@ -69,6 +81,8 @@ public:
 
 private:
 	EventBucket &bucket(std::int64_t minute, Cohort cohort, Kind kind);
+	void sort_items();
+	static void add_to(WriteState &state, const RawEvent &item);
 
 	std::int64_t events_ = 0;
 	std::deque<EventBucket> buckets_; // which never moves its elements

@@ -1,5 +1,8 @@
 #include "pg/bucket_store.hpp"
 
+#include "core/refusal.hpp"
+#include "core/varint.hpp"
+
 #include <algorithm>
 
 namespace chat_v11::pg {
@@ -26,7 +29,11 @@ put_histogram(Params &params, const Histogram &histogram, Oid type) {
 Histogram
 histogram_at(const Rows &rows, std::int64_t row, int column) {
 	const auto bytes = rows.bytes(row, column);
-	return bytes ? Histogram::decode(*bytes) : Histogram();
+	try {
+		return bytes ? Histogram::decode(*bytes) : Histogram();
+	} catch (const Refusal &e) {
+		throw CorruptBytes(e.what());
+	}
 }
 
 std::int64_t

@@ -19,6 +19,7 @@ extern "C" {
 #include "access/relscan.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/storage.h"
 #include "commands/vacuum.h"
 #include "storage/bufmgr.h"
 }
@@ -282,6 +283,18 @@ set_own_new_file(TableAmRoutine &routine) {
 #endif
 }
 
+// VACUUM FULL copies the pages as they are: rows stay where the fold remembers them.
+void
+leaf_copy(Relation from, Relation to, Relation, bool, TransactionId, TransactionId *xid_cutoff,
+		  MultiXactId *multi_cutoff, double *rows, double *removed, double *dead) {
+	FlushRelationBuffers(from);
+	RelationCopyStorage(RelationGetSmgr(from), RelationGetSmgr(to), MAIN_FORKNUM, from->rd_rel->relpersistence);
+	*xid_cutoff = from->rd_rel->relfrozenxid;
+	*multi_cutoff = from->rd_rel->relminmxid;
+	*rows = from->rd_rel->reltuples;
+	*removed = *dead = 0;
+}
+
 TableAmRoutine
 event_routine() {
 	TableAmRoutine routine = *heap();
@@ -317,7 +330,7 @@ leaf_routine() {
 	refuse(routine.tuple_delete);
 	refuse(routine.tuple_update);
 	refuse(routine.tuple_lock);
-	refuse(routine.relation_copy_for_cluster);
+	routine.relation_copy_for_cluster = leaf_copy;
 	refuse(routine.index_build_range_scan);
 	return routine;
 }

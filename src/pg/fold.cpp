@@ -172,25 +172,25 @@ public:
 				waiting_.insert(write.key);
 	}
 
-	// What came in, ascending by key.
+	// What came in.
 	void
-	take(std::vector<PendingWrite> writes) {
+	take(EventSums &events) {
 		PendingBatch young;
-		for (auto &write : writes) {
+		events.take_writes([&](const Uuid &key, const WriteState &state) {
 			check_for_interrupts();
-			const bool waits = waiting_.count(write.key);
-			const auto known = waits ? std::nullopt : lookup_.find(write.key);
-			const bool mature = write.state.newest() < mature_before_;
+			const bool waits = waiting_.count(key);
+			const auto known = waits ? std::nullopt : lookup_.find(key);
+			const bool mature = state.newest() < mature_before_;
 			if (waits || (!mature && !(known && known->state.ack))) {
-				write.is_new = !waits && !known;
-				young.newest = std::max(young.newest, write.state.newest());
-				waiting_.insert(write.key);
-				young.writes.push_back(std::move(write));
+				young.newest = std::max(young.newest, state.newest());
+				waiting_.insert(key);
+				young.writes.push_back({key, state, !waits && !known});
 			} else
-				settle(write.key, write.state, known);
-		}
+				settle(key, state, known);
+		});
 		write_down();
 		if (!young.writes.empty()) {
+			const ScratchMemory scratch;
 			young.id = pending_.empty() ? 1 : pending_.back().id + 1;
 			Params params;
 			params << young.id << young.newest;
@@ -432,7 +432,7 @@ private:
 			}
 		add_to_buckets(spi_, sums_);
 		sums_.clear_buckets();
-		settler_.take(sums_.take_writes());
+		settler_.take(sums_);
 	}
 
 	Spi &spi_;
@@ -513,7 +513,7 @@ bool
 drop_old_writes(Spi &spi, FoldState &state) {
 	const auto now = time_from_pg(GetCurrentTimestamp());
 	if (now - state.generation_since < write_retention() / (write_generations - 1) ||
-		!rotate_writes(spi, state.generation))
+		!rotate_writes(spi, state.generation, oldest_bucket(now)))
 		return false;
 	state.generation = (state.generation + 1) % write_generations;
 	state.generation_since = now;
@@ -668,8 +668,9 @@ read_fold_status(Spi &spi) {
 	status.tail_pages = read_tail(state.cursor, tail);
 	status.tail_events = tail.events();
 	status.last_fold = state.folded_at;
-	if (status.tail_events > 0 && state.folded_at) {
-		const auto age = time_from_pg(GetCurrentTimestamp()) - *state.folded_at;
+	if (status.tail_events > 0) {
+		// Never folded: since the installation.
+		const auto age = time_from_pg(GetCurrentTimestamp()) - state.folded_at.value_or(state.generation_since);
 		status.lag_seconds = std::max(0.0, std::chrono::duration<double>(age).count());
 	}
 	status.folded = state.folded;
@@ -702,19 +703,26 @@ read_fold_status(Spi &spi) {
 bool
 is_folded(Oid leaf, BlockNumber page, TransactionId xid) {
 	// One statement asks for each row of the table: what the cursor says is kept from one row to the next.
+	struct Moment {
+		TimestampTz statement = -1;
+		CommandId command = 0;
+		TransactionId xmax = InvalidTransactionId;
+		bool operator==(const Moment &) const = default;
+	};
 	static struct {
-		std::int64_t statement = -1;
+		Moment moment;
 		FoldCursor cursor;
 		std::uint64_t next = 0;
 		std::array<Oid, ring_size> leaves{};
 	} kept;
-	const auto statement = call([] { return GetCurrentStatementStartTimestamp(); });
-	if (kept.statement != statement) {
+	const auto *snapshot = call([] { return GetActiveSnapshot(); });
+	const Moment moment{GetCurrentStatementStartTimestamp(), snapshot->curcid, snapshot->xmax};
+	if (kept.moment != moment) {
 		kept.cursor = with_spi([](Spi &spi) { return load_fold_state(spi).cursor; });
 		kept.next = next_xid();
 		for (size_t i = 0; i < ring_size; ++i)
 			kept.leaves[i] = call([&] { return ring_leaf(event_schema(), static_cast<int>(i)); });
-		kept.statement = statement;
+		kept.moment = moment;
 	}
 	const auto at = std::find(kept.leaves.begin(), kept.leaves.end(), leaf) - kept.leaves.begin();
 	return kept.cursor.counted(static_cast<std::uint32_t>(at), page, widen_xid(xid, kept.next));

@@ -2,6 +2,7 @@
 
 #include "core/gate_json.hpp"
 #include "core/refusal.hpp"
+#include "core/varint.hpp"
 #include "pg/settings.hpp"
 #include "pg/telemetry.hpp"
 
@@ -34,6 +35,9 @@ add_telemetry(GateInput &input) {
 			throw;
 		input.telemetry.reset();
 		input.telemetry_error = to_utf8_lenient(e.what());
+	} catch (const CorruptBytes &e) {
+		input.telemetry.reset();
+		input.telemetry_error = e.what();
 	}
 }
 

@@ -22,19 +22,11 @@ slow_limit(const GateInput &input) {
 
 } // namespace
 
-// A write of which more is known than the buckets hold.
-struct Unsettled {
-	Uuid key;
-	std::optional<WriteState> settled; // what the buckets hold
-	WriteState state;                  // all that is known
-};
-
 // What is known beyond the buckets: events that were not folded yet, and writes that were not settled.
 struct Rest {
 	FoldState fold;
 	EventSums events;
-	std::vector<Unsettled> unsettled;
-	WriteSums writes; // what they would add if they were settled
+	WriteSums writes; // what the unsettled ones would add if they were settled now
 };
 
 namespace {
@@ -44,54 +36,64 @@ mature_before(Time now, const Settings &settings) {
 	return now - judged_after(settings.report_grace);
 }
 
+// Calls f(key, settled, state) for each write of which more is known than the buckets hold: `settled` is what they
+// hold, `state` all that is known.
+template <typename F>
+void
+each_unsettled(Spi &spi, Rest &rest, F &&f) {
+	std::unordered_map<Uuid, PendingWrite, UuidHash> pending;
+	for (const auto &batch : load_pending(spi))
+		for (const auto &more : batch.writes) {
+			auto &write = pending.try_emplace(more.key, PendingWrite{more.key, {}, false}).first->second;
+			write.state.add(more.state);
+			write.is_new = write.is_new || more.is_new;
+		}
+	std::optional<WriteLookup> lookup;
+	const auto one = [&](const Uuid &key, const WriteState &more, bool is_new) {
+		check_for_interrupts();
+		std::optional<WriteState> settled;
+		if (!is_new) {
+			if (!lookup)
+				lookup.emplace(call([] { return GetActiveSnapshot(); }), std::nullopt);
+			if (const auto stored = lookup->find(key))
+				settled = stored->state;
+		}
+		WriteState state = settled.value_or(WriteState());
+		state.add(more);
+		if (state != settled)
+			f(key, settled, state);
+	};
+	// The tail may be long where nobody folds, so its writes pass one by one.
+	rest.events.take_writes([&](const Uuid &key, const WriteState &state) {
+		if (const auto waiting = pending.find(key); waiting != pending.end())
+			waiting->second.state.add(state);
+		else
+			one(key, state, false);
+	});
+	for (const auto &[key, write] : pending)
+		one(key, write.state, write.is_new);
+	if (lookup)
+		lookup->close();
+}
+
 Rest
 read_rest(Spi &spi) {
 	Rest rest;
 	rest.fold = load_fold_state(spi);
 	read_tail(rest.fold.cursor, rest.events);
-
-	std::unordered_map<Uuid, PendingWrite, UuidHash> writes;
-	const auto add = [&](const PendingWrite &more) {
-		auto &write = writes.try_emplace(more.key, PendingWrite{more.key, {}, false}).first->second;
-		write.state.add(more.state);
-		write.is_new = write.is_new || more.is_new;
-	};
-	for (const auto &batch : load_pending(spi))
-		for (const auto &write : batch.writes)
-			add(write);
-	for (const auto &write : rest.events.take_writes())
-		add(write);
-
-	std::optional<WriteLookup> lookup;
-	for (const auto &[key, write] : writes) {
-		check_for_interrupts();
-		std::optional<WriteState> known;
-		if (!write.is_new) {
-			if (!lookup)
-				lookup.emplace(call([] { return GetActiveSnapshot(); }), std::nullopt);
-			if (const auto stored = lookup->find(key))
-				known = stored->state;
-		}
-		WriteState merged = known.value_or(WriteState());
-		merged.add(write.state);
-		if (merged != known)
-			rest.unsettled.push_back({key, known, merged});
-	}
-	if (lookup)
-		lookup->close();
 	return rest;
 }
 
-// The same sums that a fold would make, made for one reading.
-void
-sum_unsettled(Rest &rest, Time now, const Settings &settings, double slow) {
-	rest.writes.clear();
-	for (const auto &write : rest.unsettled) {
-		if (write.settled)
-			count_write(rest.writes, *write.settled, slow, -1);
-		if (!write.state.ack || write.state.ack->at < mature_before(now, settings))
-			count_write(rest.writes, write.state, slow, 1);
-	}
+Rest
+read_and_sum_rest(Spi &spi, Time now, const Settings &settings, double slow) {
+	auto rest = read_rest(spi);
+	each_unsettled(spi, rest, [&](const Uuid &, const std::optional<WriteState> &settled, const WriteState &state) {
+		if (settled)
+			count_write(rest.writes, *settled, slow, -1);
+		if (!state.ack || state.ack->at < mature_before(now, settings))
+			count_write(rest.writes, state, slow, 1);
+	});
+	return rest;
 }
 
 struct Reading {
@@ -237,8 +239,7 @@ read_telemetry(Spi &spi, const GateInput &input) {
 	const auto slow = slow_limit(input);
 	const auto &grace = input.settings.report_grace;
 	const auto frame = frame_of_minutes(input.now, minutes, grace);
-	auto rest = read_rest(spi);
-	sum_unsettled(rest, input.now, input.settings, slow);
+	auto rest = read_and_sum_rest(spi, input.now, input.settings, slow);
 
 	Reading reading;
 	for (auto &list : reading.slices)
@@ -265,7 +266,8 @@ read_telemetry(Spi &spi, const GateInput &input) {
 }
 
 SpanReader::SpanReader(Spi &spi, Time now, const Settings &settings)
-	: rest_(std::make_shared<Rest>(read_rest(spi))), now_(now), settings_(settings) {}
+	: rest_(std::make_shared<Rest>(read_and_sum_rest(spi, now, settings, std::numeric_limits<double>::infinity()))),
+	  now_(now), settings_(settings) {}
 
 SpanTotals
 SpanReader::read(Spi &spi, Time from, Time to) const {
@@ -274,7 +276,6 @@ SpanReader::read(Spi &spi, Time from, Time to) const {
 	const auto upto = now_ - to < std::chrono::seconds(1) ? now_ : to;
 	const auto frame = frame_of_span(from, upto, now_, settings_.report_grace);
 	const auto end = frame.partial ? now_ : second_start(frame.end);
-	sum_unsettled(*rest_, end, settings_, slow);
 	Reading reading;
 	for (auto &list : reading.slices)
 		list.resize(1);
@@ -292,16 +293,16 @@ std::vector<MissingReceipt>
 read_missing(Spi &spi, Time now, const Settings &settings, std::int64_t limit) {
 	const auto until = mature_before(now, settings);
 	const auto from = until - std::chrono::hours(24);
-	const auto rest = read_rest(spi);
+	auto rest = read_rest(spi);
 	std::vector<MissingReceipt> list;
 	std::unordered_set<Uuid, UuidHash> changed;
-	for (const auto &write : rest.unsettled) {
-		changed.insert(write.key);
-		const auto &ack = write.state.ack;
-		if (write.state.missing() && ack->at < until && ack->at >= from)
-			list.push_back({write.key, ack->actor, ack->at,
-							write.state.receipt ? std::optional(write.state.receipt->at) : std::nullopt});
-	}
+	each_unsettled(spi, rest, [&](const Uuid &key, const std::optional<WriteState> &settled, const WriteState &state) {
+		if (settled && settled->missing())
+			changed.insert(key);
+		const auto &ack = state.ack;
+		if (state.missing() && ack->at < until && ack->at >= from)
+			list.push_back({key, ack->actor, ack->at, state.receipt ? std::optional(state.receipt->at) : std::nullopt});
+	});
 	for (int generation = 0; generation < write_generations; ++generation) {
 		const auto sql = "SELECT w.subject, w.actor, w.acked_at, w.receipt_at FROM chat_v11.write_" +
 						 std::to_string(generation) +

@@ -217,7 +217,7 @@ WriteStore::update(const Uuid &key, const WriteState &state, int generation) {
 }
 
 bool
-rotate_writes(Spi &spi, int generation) {
+rotate_writes(Spi &spi, int generation, Time oldest) {
 	const int next = (generation + 1) % write_generations;
 	const auto oid = write_table(next);
 	if (!call([&] { return ConditionalLockRelationOid(oid, AccessExclusiveLock); }))
@@ -225,7 +225,8 @@ rotate_writes(Spi &spi, int generation) {
 	const auto from = "chat_v11.write_" + std::to_string(next);
 	const auto to = "chat_v11.write_" + std::to_string(generation);
 	// Unanswered ones wait as long as the buckets do, for a report that comes very late.
-	spi.utility("INSERT INTO " + to + " SELECT w.* FROM " + from + " w WHERE w.missing");
+	spi.execute(("INSERT INTO " + to + " SELECT w.* FROM " + from + " w WHERE w.missing AND w.acked_at >= $1").c_str(),
+				Params() << oldest);
 	spi.utility("TRUNCATE " + from);
 	return true;
 }

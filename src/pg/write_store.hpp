@@ -57,9 +57,9 @@ private:
 	std::vector<NewRow> rows_;
 };
 
-// Begins the next generation, in a table that it empties first, and takes along what is still unanswered.  False where
-// somebody else has that table open.
-bool rotate_writes(Spi &spi, int generation);
+// Begins the next generation, in a table that it empties first, and takes along what is still unanswered and was first
+// acknowledged at `oldest` or later.  False where somebody else has that table open.
+bool rotate_writes(Spi &spi, int generation, Time oldest);
 
 Oid write_table(int generation);
 
