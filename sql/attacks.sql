@@ -70,7 +70,7 @@ CREATE EXTENSION chat_v11;
 SELECT has_schema_privilege('regress_anon', 'chat_v11', 'usage') AS schema, has_table_privilege('regress_anon', 'chat_v11.rollout_state', 'update') AS tab,
 	has_function_privilege('regress_anon', 'public.chat_set_v11_rollout_state(text,boolean,text,text,bigint)', 'execute') AS set,
 	has_function_privilege('regress_anon', 'chat_v11.force_rollout_state(text,boolean,text,text)', 'execute') AS force,
-	(SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'chat_v11'::regnamespace AND a.grantee <> p.proowner) AS others;
+	(SELECT count(*) FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'chat_v11'::regnamespace AND a.grantee NOT IN (p.proowner, 'pg_read_all_data'::regrole)) AS others;
 DROP EXTENSION chat_v11;
 DROP OWNED BY regress_anon;
 DROP ROLE regress_anon;
