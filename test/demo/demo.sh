@@ -42,7 +42,7 @@ accepted() { ask accepted "$1"; }
 refused() { ask refused "$1"; }
 table() { expanded=off ask accepted "$1"; }
 
-# Loads the traffic of a span, hour by hour, by COPY: load FROM TO SHARE [OPTION]...
+# Loads the traffic of a span by COPY, hour by hour, and folds it: load FROM TO SHARE [OPTION]...
 load() {
 	local from=$1 to=$2 share=$3 next n
 	shift 3
@@ -51,13 +51,12 @@ load() {
 		[[ "$next" < "$to" ]] || next=$to
 		at "$(date -u -d "$next UTC + 1 minute" '+%F %T')"
 		n=$("$traffic" --seed 11 --from "${from/ /T}Z" --to "${next/ /T}Z" --share "$share" "$@" |
-			admin -At -c "\\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin" -c "select 1" >/dev/null &&
-			admin -At -c "select count(*) from chat_v11.event")
-		printf '   ... traffic until %s UTC, %s %% on v1.1: %7d events so far\n' "$next" "$share" "$n"
+			admin -At -c "\\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin" -c "select chat_v11.fold()" >/dev/null &&
+			admin -At -c "select folded_events from chat_v11.fold_status()")
+		printf '   ... traffic until %s UTC, %s %% on v1.1: %7d events folded so far\n' "$next" "$share" "$n"
 		total=$n
 		from=$next
 	done
-	admin -c "analyze chat_v11.event"
 	at "$to"
 }
 
@@ -104,6 +103,8 @@ accepted "$gates"
 say "The playbook: kill first, then look."
 accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', true, 'incident P0');"
 table "select * from chat_v11.missing_receipts();"
+key=$(admin -At -c "select key from chat_v11.missing_receipts(1)")
+table "select at, kind, cohort, since_ack, remark from chat_v11.trace_write('$key');"
 say "Nobody gets around it:"
 refused "select * from public.chat_set_v11_rollout_state('canary_1', false, 'resume controlled');"
 say "Not the owner of the tables either, by hand:"
@@ -128,6 +129,11 @@ accepted "$gates"
 accepted "select stage, kill_switch, rollout_percent, version from public.chat_set_v11_rollout_state('full', false, 'promote to full');"
 load "2026-03-03 22:30:00" "2026-03-04 16:00:00" 100 --writes-per-hour 2000 --sessions-per-write 2 --share-since 2026-03-03T22:30:00Z
 accepted "select * from public.chat_get_v11_rollout_state();"
+
+chapter "The telemetry: each event once, in the buckets"
+table "select lag_events, folded_events, pending_writes, pg_size_pretty(event_bytes) as events, pg_size_pretty(bucket_bytes) as buckets, pg_size_pretty(write_bytes) as writes from chat_v11.fold_status();"
+miscounted=$(admin -At -c "select (select count(*) from chat_v11.event) - (select sum(count) from chat_v11.metric_bucket)")
+[ "$miscounted" = 0 ] || { echo "demo: the buckets are off by $miscounted events" >&2; exit 1; }
 
 chapter "The decision log, and whether it holds together"
 table "select id, to_char(changed_at at time zone 'UTC', 'DD HH24:MI:SS') as utc, transition, from_stage || case when from_kill_switch then ' killed' else '' end as from, to_stage || case when to_kill_switch then ' killed' else '' end as to, decision, approved_by, note, left(encode(hash, 'hex'), 12) as hash from public.chat_get_v11_rollout_history(50);"
