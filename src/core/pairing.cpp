@@ -97,8 +97,13 @@ WriteState::newest() const {
 }
 
 bool
+bin_exceeds(int bin, double limit_ms) {
+	return Histogram::upper(bin) > limit_ms;
+}
+
+bool
 exceeds(double duration_ms, double limit_ms) {
-	return Histogram::lower(Histogram::bin_of(duration_ms)) >= limit_ms;
+	return bin_exceeds(Histogram::bin_of(duration_ms), limit_ms);
 }
 
 void

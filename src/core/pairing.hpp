@@ -72,8 +72,10 @@ using WriteSums = std::map<MinuteOfCohort, Cells>;
 // Adds what the write counts, n times (-1 takes it back).  slow_limit in ms: see exceeds().
 void count_write(WriteSums &sums, const WriteState &write, double slow_limit, std::int64_t n);
 
-// Whether a duration lies above the limit as the histogram can tell: in a bin whose lower edge is the limit or more.
-// For a limit that is an edge of the histogram that is the plain comparison.
+// Whether the values of a bin of the histogram count as above the limit: all of them, or, where the limit is no edge
+// and lies within the bin, perhaps some.  So nothing above a limit is ever missed.
+bool bin_exceeds(int bin, double limit_ms);
+// The same of a duration.  For a limit that is an edge that is the plain comparison.
 bool exceeds(double duration_ms, double limit_ms);
 
 // A write that waits for its maturity, by key.

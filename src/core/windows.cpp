@@ -109,7 +109,7 @@ add_writes(Slices &slices, const SliceFrame &frame, std::int64_t minute, Cohort 
 		else if (is_open(which) && waited_ms(now, second, which - field::open) > slow_limit)
 			totals->slow += cell.count;
 		else if (which >= field::first_bin && slow_from == SlowFrom::bins &&
-				 Histogram::lower(static_cast<int>(which - field::first_bin)) >= slow_limit)
+				 bin_exceeds(static_cast<int>(which - field::first_bin), slow_limit))
 			totals->slow += cell.count;
 	}
 }

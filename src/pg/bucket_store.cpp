@@ -143,7 +143,7 @@ add_to_buckets(Spi &spi, WriteSums &sums, double slow_limit) {
 					if (cell.field() == field::slow)
 						again.add(cell.second(), field::slow, -cell.count);
 					else if (cell.field() >= field::first_bin &&
-							 Histogram::lower(static_cast<int>(cell.field() - field::first_bin)) >= slow_limit)
+							 bin_exceeds(static_cast<int>(cell.field() - field::first_bin), slow_limit))
 						again.add(cell.second(), field::slow, cell.count);
 				cells.add(again);
 			}
