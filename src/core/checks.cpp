@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 namespace chat_v11 {
@@ -140,6 +141,14 @@ validate_check(const Check &check) {
 		throw invalid_argument(
 			"check " + check.name + " has no limit of its own", "It follows the stage's policy.",
 			"select chat_v11.set_policy('canary_1', p_min_duration => '30 min', p_quiet_period => '15 min');");
+}
+
+double
+slow_limit(const std::vector<Check> &checks) {
+	for (const auto &check : checks)
+		if (check.metric == "write_receipt_p95_ms" && check.judge == Judge::limit && check.limit)
+			return *check.limit;
+	return std::numeric_limits<double>::infinity();
 }
 
 } // namespace chat_v11

@@ -50,4 +50,7 @@ inline constexpr double max_wait_seconds = 365 * 86400.0;
 // above 1, a comparison that this version does not have switched on.
 void validate_check(const Check &check);
 
+// The limit in ms above which a write counts as slow: that of the check on write_receipt_p95_ms; infinity without one.
+double slow_limit(const std::vector<Check> &checks);
+
 } // namespace chat_v11

@@ -119,15 +119,6 @@ take_snapshot(const TransactionSnapshot &before) {
 	return result;
 }
 
-// What slow writes are counted against while they are folded: the limit in force.
-double
-slow_limit_of(const std::vector<Check> &checks) {
-	for (const auto &check : checks)
-		if (check.metric == "write_receipt_p95_ms" && check.judge == Judge::limit && check.limit)
-			return *check.limit;
-	return std::numeric_limits<double>::infinity();
-}
-
 // Buckets that begin before are dropped.  A mocked clock that runs ahead must not drop what is young by the real one.
 Time
 oldest_bucket(Time now) {
@@ -163,7 +154,7 @@ private:
 class Settler {
 public:
 	Settler(Spi &spi, FoldState &state, Time now, const GateInput &input)
-		: spi_(spi), state_(state), slow_limit_(slow_limit_of(input.checks)), store_(spi, state.generation),
+		: spi_(spi), state_(state), slow_limit_(slow_limit(input.checks)), store_(spi, state.generation),
 		  lookup_(SnapshotSelf, state.generation), pending_(load_pending(spi)) {
 		mature_before_ = second_start(write_second(now - judged_after(input.settings.report_grace)));
 		kept_from_ = oldest_bucket(now);

@@ -10,18 +10,6 @@
 
 namespace chat_v11::pg {
 
-namespace {
-
-double
-slow_limit(const GateInput &input) {
-	for (const auto &check : input.checks)
-		if (check.metric == "write_receipt_p95_ms" && check.judge == Judge::limit && check.limit)
-			return *check.limit;
-	return std::numeric_limits<double>::infinity();
-}
-
-} // namespace
-
 // What is known beyond the buckets: events that were not folded yet, and writes that were not settled.
 struct Rest {
 	FoldState fold;
@@ -236,7 +224,7 @@ since_entry(Spi &spi, Rest &rest, const SliceFrame &frame, Time entered, bool is
 Telemetry
 read_telemetry(Spi &spi, const GateInput &input) {
 	const auto minutes = telemetry_minutes(input);
-	const auto slow = slow_limit(input);
+	const auto slow = slow_limit(input.checks);
 	const auto &grace = input.settings.report_grace;
 	const auto frame = frame_of_minutes(input.now, minutes, grace);
 	auto rest = read_and_sum_rest(spi, input.now, input.settings, slow);
