@@ -13,6 +13,8 @@
 #include "pg/settings.hpp"
 #include "pg/spi.hpp"
 
+#include <algorithm>
+
 extern "C" {
 #include "access/heapam.h"
 #include "access/hio.h"
@@ -121,11 +123,17 @@ Relation
 open_leaf(Relation parent, int number, LOCKMODE lock) {
 	require_own_schema(RelationGetNamespace(parent));
 	const Relation leaf = table_open(ring_leaf(RelationGetNamespace(parent), number), lock);
-	if (leaf->rd_tableam->relation_vacuum != leaf_vacuum ||
-		RelationGetDescr(leaf)->natts != RelationGetDescr(parent)->natts)
+	// Columns that somebody added come after these, and do no harm.
+	const TupleDesc own = RelationGetDescr(leaf);
+	const TupleDesc outer = RelationGetDescr(parent);
+	bool same = leaf->rd_tableam->relation_vacuum == leaf_vacuum && own->natts == event_columns &&
+				outer->natts >= event_columns;
+	for (int i = 0; same && i < event_columns; ++i)
+		same = TupleDescAttr(own, i)->atttypid == TupleDescAttr(outer, i)->atttypid;
+	if (!same)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("the columns of chat_v11.event and of its files are not the same any more"),
-						errhint("Undo what was altered: ALTER TABLE chat_v11.event DROP COLUMN ...;")));
+						errhint("Undo what was altered.")));
 	return leaf;
 }
 
@@ -143,20 +151,23 @@ insert_into_ring(Relation parent, BulkInsertState bulk, Insert insert) {
 	table_close(leaf, NoLock);
 }
 
-constexpr int insert_options = HEAP_INSERT_SKIP_FSM;
+// Never frozen: what COPY FREEZE knows of the table it names, it does not know of the file.
+constexpr int
+insert_options(int asked) {
+	return (asked & ~HEAP_INSERT_FROZEN) | HEAP_INSERT_SKIP_FSM;
+}
 
 void
 ring_tuple_insert(Relation parent, TupleTableSlot *slot, CommandId cid, int options, BulkInsertState bulk) {
 	insert_into_ring(parent, bulk,
-					 [&](Relation leaf) { heap()->tuple_insert(leaf, slot, cid, options | insert_options, bulk); });
+					 [&](Relation leaf) { heap()->tuple_insert(leaf, slot, cid, insert_options(options), bulk); });
 }
 
 void
 ring_multi_insert(Relation parent, TupleTableSlot **slots, int count, CommandId cid, int options,
 				  BulkInsertState bulk) {
-	insert_into_ring(parent, bulk, [&](Relation leaf) {
-		heap_multi_insert(leaf, slots, count, cid, options | insert_options, bulk);
-	});
+	insert_into_ring(parent, bulk,
+					 [&](Relation leaf) { heap_multi_insert(leaf, slots, count, cid, insert_options(options), bulk); });
 }
 
 // ---- Reading --------------------------------------------------------------------------------------------------------
@@ -222,7 +233,7 @@ ring_scan_getnextslot(TableScanDesc base, ScanDirection direction, TupleTableSlo
 	const int step = ScanDirectionIsBackward(direction) ? -1 : 1;
 	// Off an end, the next call in the other direction begins with the leaf at that end.
 	if (scan->at < 0 || scan->at >= ring_size)
-		scan->at += step;
+		scan->at = std::clamp(scan->at + step, -1, ring_size);
 	for (; scan->at >= 0 && scan->at < ring_size; scan->at += step)
 		if (heap()->scan_getnextslot(scan->scans[scan->at], direction, slot)) {
 			slot->tts_tableOid = RelationGetRelid(scan->leaves[scan->at]); // which file, for whoever asks
@@ -306,6 +317,8 @@ event_routine() {
 	routine.relation_estimate_size = ring_estimate_size;
 	routine.tuple_insert = ring_tuple_insert;
 	routine.multi_insert = ring_multi_insert;
+	routine.scan_set_tidrange = nullptr; // so that ctid is compared row by row
+	routine.scan_getnextslot_tidrange = nullptr;
 	refuse(routine.parallelscan_estimate);
 	refuse(routine.parallelscan_initialize);
 	refuse(routine.parallelscan_reinitialize);
@@ -314,7 +327,9 @@ event_routine() {
 	refuse(routine.tuple_delete);
 	refuse(routine.tuple_update);
 	refuse(routine.tuple_lock);
+	routine.relation_copy_for_cluster = leaf_copy; // of no page
 	refuse(routine.index_build_range_scan);
+	refuse(routine.index_validate_scan);
 	refuse(routine.scan_sample_next_block);
 	return routine;
 }
@@ -350,7 +365,7 @@ insert_event(const EventRow &event) {
 			insert_into_ring(parent, nullptr, [&](Relation leaf) {
 				HeapTuple tuple = heap_form_tuple(RelationGetDescr(leaf), const_cast<Datum *>(event.values),
 												  const_cast<bool *>(event.nulls));
-				heap_insert(leaf, tuple, GetCurrentCommandId(true), insert_options, nullptr);
+				heap_insert(leaf, tuple, GetCurrentCommandId(true), insert_options(0), nullptr);
 				heap_freetuple(tuple);
 			});
 		table_close(parent, NoLock);

@@ -15,6 +15,7 @@
 namespace chat_v11::pg {
 
 inline constexpr int ring_size = 8;
+inline constexpr int event_columns = 6;
 
 // Pages at the end of a file that may still take rows: so many backends can each have a page of their own.
 inline constexpr BlockNumber ring_margin = 32;
@@ -36,8 +37,8 @@ BlockNumber length_at_gate(Relation leaf);
 
 // One event on its way in, by column of chat_v11.event: at, kind, cohort, actor, subject, value.
 struct EventRow {
-	Datum values[6] = {};
-	bool nulls[6] = {true, true, true, true, true, true};
+	Datum values[event_columns] = {};
+	bool nulls[event_columns] = {true, true, true, true, true, true};
 	void
 	put(int column, Datum value) {
 		values[column] = value;

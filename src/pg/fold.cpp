@@ -1,5 +1,7 @@
 #include "pg/fold.hpp"
 
+#include "core/varint.hpp"
+
 #include "pg/ring_reader.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -13,6 +15,8 @@
 extern "C" {
 #include "access/subtrans.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
 #include "storage/predicate.h"
 #include "utils/relcache.h"
 }
@@ -34,8 +38,18 @@ event_schema() {
 	// The relation itself must be there: without it there is no telemetry, whatever its files hold.
 	return call([] {
 		const Oid schema = get_namespace_oid("chat_v11", false);
-		if (!OidIsValid(get_relname_relid("event", schema)))
+		const Oid event = get_relname_relid("event", schema);
+		if (!OidIsValid(event))
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.event\" does not exist")));
+		// With another access method it keeps its rows itself, where nobody looks for them.
+		const HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(event));
+		const bool is_ring = HeapTupleIsValid(row) && reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relam ==
+														  get_table_am_oid("chat_v11_event", true);
+		if (HeapTupleIsValid(row))
+			ReleaseSysCache(row);
+		if (!is_ring)
+			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("chat_v11.event has lost its access method"),
+							errhint("ALTER TABLE chat_v11.event SET ACCESS METHOD chat_v11_event;")));
 		return schema;
 	});
 }
@@ -91,21 +105,22 @@ take_snapshot(const TransactionSnapshot &before) {
 	for (std::int32_t i = 0; i < snapshot->subxcnt; ++i)
 		open.push_back(wide(snapshot->subxip[i]));
 	if (snapshot->suboverflowed) {
-		// Some session has more subtransactions than PostgreSQL lists.  Those given out since the last snapshot are
-		// asked for one by one.  One that was just given out may not be linked to its parent yet, and looks like one
-		// that neither ended nor runs.
-		for (const auto xid : before.in_progress)
-			if (xid >= result.xmin && xid < result.xmax &&
-				call([&] { return XidInMVCCSnapshot(static_cast<TransactionId>(xid), snapshot); }))
-				open.push_back(xid);
-		for (auto xid = std::max(before.xmax, result.xmin); xid < result.xmax; ++xid) {
-			check_for_interrupts();
+		// Some session has more subtransactions than PostgreSQL lists: those given out since the last snapshot, and
+		// those that were open in it, are asked for one by one.  One that was just given out may not be linked to its
+		// parent yet, and looks like one that neither runs nor has ended.
+		const auto add_if_open = [&](std::uint64_t xid) {
 			const auto narrow = static_cast<TransactionId>(xid);
-			if (TransactionIdIsNormal(narrow) && call([&] {
+			if (xid >= result.xmin && xid < result.xmax && TransactionIdIsNormal(narrow) && call([&] {
 					return XidInMVCCSnapshot(narrow, snapshot) ||
 						   (!TransactionIdDidCommit(narrow) && !TransactionIdDidAbort(narrow));
 				}))
 				open.push_back(xid);
+		};
+		for (const auto xid : before.in_progress)
+			add_if_open(xid);
+		for (auto xid = std::max(before.xmax, result.xmin); xid < result.xmax; ++xid) {
+			check_for_interrupts();
+			add_if_open(xid);
 		}
 	}
 	if (const auto own = GetTopTransactionIdIfAny(); TransactionIdIsValid(own))
@@ -389,7 +404,7 @@ private:
 		std::vector<std::uint64_t> open;
 		RawEvent event;
 		last_xid_ = InvalidTransactionId; // what is counted depends on the page too
-		pages.read(page, [&](const RowHeader &row, const HeapTupleHeaderData *tuple) {
+		pages.read(page, [&](const RowHeader &row, const HeapTupleHeaderData *tuple, size_t length) {
 			if (row.xid != last_xid_) {
 				last_xid_ = row.xid;
 				wide_ = widen_xid(row.xid, next_);
@@ -405,7 +420,7 @@ private:
 			}
 			if (!outcomes_.committed(row.xid, row.infomask))
 				return;
-			read_event(tuple, event);
+			read_event(tuple, length, event);
 			sums_.add(event);
 			++events_;
 		});
@@ -468,7 +483,7 @@ drop_old_events(FoldState &state) {
 		const auto next = next_xid();
 		each_open_page(position, call([&] { return RelationGetNumberOfBlocks(leaf); }),
 					   [&](BlockNumber page, const Hold *) {
-						   pages.read(page, [&](const RowHeader &row, const HeapTupleHeaderData *) {
+						   pages.read(page, [&](const RowHeader &row, const HeapTupleHeaderData *, size_t) {
 							   rest = rest || (!state.cursor.done.had_ended(widen_xid(row.xid, next)) &&
 											   (TransactionIdIsCurrentTransactionId(row.xid) ||
 												outcomes.committed(row.xid, row.infomask)));
@@ -532,8 +547,9 @@ load_fold_state(Spi &spi) {
 		spi.query("SELECT f.cursor, f.folded, f.folded_at, f.generation::bigint, f.generation_since, "
 				  "f.since, f.since_acks_v10, f.since_acks_v11, f.since_writes FROM chat_v11.fold_state f");
 	FoldState state;
+	// Without it nobody knows what the buckets hold.
 	if (rows.empty())
-		return state;
+		throw CorruptBytes("chat_v11.fold_state has lost its row");
 	if (const auto bytes = rows.bytes(0, 1))
 		state.cursor = decode_cursor(*bytes);
 	state.folded = *rows.bigint(0, 2);
@@ -571,6 +587,7 @@ fold(std::optional<std::int64_t> limit) {
 	} const guard;
 	return with_spi([&](Spi &spi) {
 		return with_latest_snapshot([&]() -> std::optional<std::int64_t> {
+			IndexPlans plans;
 			auto state = load_fold_state(spi);
 			const auto rollout = load_state(spi).state;
 			const auto at = now();
@@ -583,11 +600,15 @@ fold(std::optional<std::int64_t> limit) {
 			settler.settle_batches();
 			settler.close();
 			state.folded += round.events();
-			moved = drop_old_events(state) || moved;
-			moved = drop_old_writes(spi, state) || moved;
+			// These lock readers out until the end of the transaction, which is now unless somebody opened one.
+			if (!IsTransactionBlock()) {
+				moved = drop_old_events(state) || moved;
+				moved = drop_old_writes(spi, state) || moved;
+			}
 			moved = drop_old_buckets(spi, at) || moved;
 			if (moved)
 				save(spi, state);
+			plans.end();
 			return round.events();
 		});
 	});
@@ -620,11 +641,11 @@ read_tail(const FoldCursor &cursor, EventSums &sums) {
 			PredicateLockRelation(opened, snapshot);
 			return opened;
 		});
-		const auto length = call([&] { return RelationGetNumberOfBlocks(leaf); });
+		const auto end = call([&] { return RelationGetNumberOfBlocks(leaf); });
 		const auto position = position_in(cursor, leaf_number, leaf);
 		Pages pages(leaf);
 		RawEvent event;
-		each_open_page(position, length, [&](BlockNumber page, const Hold *hold) {
+		each_open_page(position, end, [&](BlockNumber page, const Hold *hold) {
 			if (hold && std::all_of(hold->xids.begin(), hold->xids.end(), [&](std::uint64_t xid) {
 					return look(static_cast<TransactionId>(xid), page) == Sight::hidden;
 				}))
@@ -632,7 +653,7 @@ read_tail(const FoldCursor &cursor, EventSums &sums) {
 			check_for_interrupts();
 			++pages_read;
 			last = InvalidTransactionId; // what is counted depends on the page too
-			pages.read(page, [&](const RowHeader &row, const HeapTupleHeaderData *tuple) {
+			pages.read(page, [&](const RowHeader &row, const HeapTupleHeaderData *tuple, size_t length) {
 				if (row.xid != last) {
 					last = row.xid;
 					sight = look(row.xid, page);
@@ -641,7 +662,7 @@ read_tail(const FoldCursor &cursor, EventSums &sums) {
 					return;
 				if (sight == Sight::own ? row.command >= snapshot->curcid : !outcomes.committed(row.xid, row.infomask))
 					return;
-				read_event(tuple, event);
+				read_event(tuple, length, event);
 				sums.add(event);
 			});
 		});

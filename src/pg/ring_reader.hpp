@@ -41,8 +41,8 @@ struct RowHeader {
 	std::uint16_t infomask;
 };
 
-// Columns of chat_v11.event, in its order: at, kind, cohort, actor, subject, value.
-void read_event(const HeapTupleHeaderData *tuple, RawEvent &event);
+// Columns of chat_v11.event, in its order: at, kind, cohort, actor, subject, value.  CorruptBytes for what no event is.
+void read_event(const HeapTupleHeaderData *tuple, size_t length, RawEvent &event);
 
 class Pages {
 public:
@@ -50,7 +50,7 @@ public:
 		strategy_ = call([] { return GetAccessStrategy(BAS_BULKREAD); });
 	}
 
-	// Calls on_row(header, tuple) for each row of the page, whatever became of its transaction.
+	// Calls on_row(header, tuple, length) for each row of the page, whatever became of its transaction.
 	template <typename F>
 	void
 	read(BlockNumber page, F &&on_row) {
@@ -72,7 +72,7 @@ public:
 			const auto *tuple = reinterpret_cast<const HeapTupleHeaderData *>(PageGetItem(bytes, item));
 			on_row(
 				RowHeader{HeapTupleHeaderGetRawXmin(tuple), HeapTupleHeaderGetRawCommandId(tuple), tuple->t_infomask},
-				tuple);
+				tuple, static_cast<size_t>(ItemIdGetLength(item)));
 		}
 	}
 

@@ -118,7 +118,7 @@ define_settings() {
 							PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
 	DefineCustomIntVariable("chat_v11.write_retention", "How long an answered write is remembered, at least.",
 							"A repeated ACK that comes later than that counts as a new write.", &write_retention_s,
-							2 * 86400, 3600, 90 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+							2 * 86400, 86400, 90 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
 	DefineCustomIntVariable("chat_v11.kill_gate_timeout",
 							"Longest time that a kill spends on reading the gates it logs.",
 							"After that the kill goes on and logs the gates as unavailable.", &kill_gate_timeout, 1000,

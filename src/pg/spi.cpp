@@ -106,6 +106,21 @@ Spi::for_each(const char *sql, Params params, const std::function<bool(const Row
 	call([&] { SPI_cursor_close(portal); });
 }
 
+IndexPlans::IndexPlans() {
+	level_ = call([] {
+		const int level = NewGUCNestLevel();
+		// A table without an index is read all the same, at a cost that must not call the JIT compiler in.
+		for (const char *setting : {"enable_seqscan", "jit"})
+			(void)set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		return level;
+	});
+}
+
+void
+IndexPlans::end() {
+	call([&] { AtEOXact_GUC(true, level_); });
+}
+
 std::optional<Datum>
 Rows::datum(std::int64_t row, int column) const {
 	bool is_null = true;

@@ -190,6 +190,17 @@ public:
 	void for_each(const char *sql, Params params, const std::function<bool(const Rows &, std::int64_t row)> &f);
 };
 
+// Statements that are planned while it lives go by an index, however small the table is now: a plan is kept, and the
+// table grows under it.  After an error PostgreSQL ends it with the transaction.
+class IndexPlans {
+public:
+	IndexPlans();
+	void end();
+
+private:
+	int level_;
+};
+
 // Runs f with a connection of its own.
 template <typename F>
 auto

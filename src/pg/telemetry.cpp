@@ -223,6 +223,7 @@ since_entry(Spi &spi, Rest &rest, const SliceFrame &frame, Time entered, bool is
 
 Telemetry
 read_telemetry(Spi &spi, const GateInput &input) {
+	IndexPlans plans;
 	const auto minutes = telemetry_minutes(input);
 	const auto slow = slow_limit(input.checks);
 	const auto &grace = input.settings.report_grace;
@@ -250,6 +251,7 @@ read_telemetry(Spi &spi, const GateInput &input) {
 		telemetry.acks_since_entry = sums.acks;
 		telemetry.mature_since_entry = sums.writes;
 	}
+	plans.end();
 	return telemetry;
 }
 
@@ -259,6 +261,7 @@ SpanReader::SpanReader(Spi &spi, Time now, const Settings &settings)
 
 SpanTotals
 SpanReader::read(Spi &spi, Time from, Time to) const {
+	IndexPlans plans;
 	const auto slow = std::numeric_limits<double>::infinity();
 	// now() of SQL is the transaction's beginning, and lies a little before the clock.
 	const auto upto = now_ - to < std::chrono::seconds(1) ? now_ : to;
@@ -274,6 +277,7 @@ SpanReader::read(Spi &spi, Time from, Time to) const {
 	reader.read_percentiles(frame, span.percentiles);
 	for (size_t cohort = 0; cohort < cohort_count; ++cohort)
 		span.totals[cohort] = std::move(reading.slices[cohort].front());
+	plans.end();
 	return span;
 }
 
