@@ -68,8 +68,8 @@ Cells::decode(std::string_view bytes) {
 	std::uint64_t key = 0;
 	for (bool first = true; !in.done(); first = false) {
 		const auto step = in.varint();
-		key += step;
-		if ((step == 0 && !first) || key >= end_of_minute)
+		// The step alone too: a large one would wrap, and lead back.
+		if ((step == 0 && !first) || step >= end_of_minute || (key += step) >= end_of_minute)
 			throw CorruptBytes("a bucket's cells are out of order");
 		const auto count = in.varint();
 		if (count == 0 || count > static_cast<std::uint64_t>(INT64_MAX))

@@ -137,9 +137,12 @@ encode(const std::vector<PendingWrite> &writes) {
 	ByteWriter out;
 	out.byte(format_version);
 	std::int64_t last = 0;
+	// Modulo 2^64, as it is read.
 	const auto put_time = [&](Time at) {
-		out.signed_varint(at.time_since_epoch().count() - last);
-		last = at.time_since_epoch().count();
+		const auto count = at.time_since_epoch().count();
+		out.signed_varint(
+			static_cast<std::int64_t>(static_cast<std::uint64_t>(count) - static_cast<std::uint64_t>(last)));
+		last = count;
 	};
 	for (const auto &write : writes) {
 		const auto &[ack, receipt] = write.state;

@@ -12,10 +12,13 @@ floor_of(Time at) {
 	return write_second(at);
 }
 
+// Known to 50 ms, that is to 0.5 % or better, because whoever is counted is mature; and so has waited at least as long
+// as that takes, even if the middle of its tenth has not.
 double
-waited_ms(Time now, std::int64_t second, std::uint32_t tenth) {
+waited_ms(const SliceFrame &frame, Time now, std::int64_t second, std::uint32_t tenth) {
 	const auto acked = second_start(second) + std::chrono::milliseconds(100 * tenth + 50);
-	return std::max(0.0, std::chrono::duration<double, std::milli>(now - acked).count());
+	const Duration least = std::chrono::seconds(frame.delay) + Duration(1);
+	return std::chrono::duration<double, std::milli>(std::max(least, now - acked)).count();
 }
 
 bool
@@ -106,7 +109,7 @@ add_writes(Slices &slices, const SliceFrame &frame, std::int64_t minute, Cohort 
 			totals->missing -= cell.count;
 		else if (which == field::slow && slow_from == SlowFrom::field)
 			totals->slow += cell.count;
-		else if (is_open(which) && waited_ms(now, second, which - field::open) > slow_limit)
+		else if (is_open(which) && waited_ms(frame, now, second, which - field::open) > slow_limit)
 			totals->slow += cell.count;
 		else if (which >= field::first_bin && slow_from == SlowFrom::bins &&
 				 bin_exceeds(static_cast<int>(which - field::first_bin), slow_limit))
@@ -122,7 +125,7 @@ Durations::add_writes(const SliceFrame &frame, std::int64_t minute, Cells &cells
 		if ((which < field::first_bin && !is_open(which)) || !frame.slice_of_write(second))
 			continue;
 		if (is_open(which))
-			waiting_[waited_ms(now, second, which - field::open)] += cell.count;
+			waiting_[waited_ms(frame, now, second, which - field::open)] += cell.count;
 		else
 			bins_[static_cast<int>(which - field::first_bin)] += cell.count;
 	}
@@ -140,9 +143,19 @@ Durations::p95() {
 	auto histogram = histogram_;
 	for (const auto &[bin, count] : bins_)
 		histogram.add_bin(bin, count);
-	for (const auto &[waited, count] : waiting_)
-		histogram.add(waited, count);
-	return histogram.quantile(0.95);
+	// Waiting times do not become bins: what a bin is off would come on top of what a tenth is off.
+	auto counts = waiting_;
+	histogram.for_each([&](int bin, std::int64_t n) { counts[Histogram::middle(bin)] += n; });
+	std::int64_t total = 0;
+	for (const auto &[ms, n] : counts)
+		total += n;
+	auto left = Histogram::nearest_rank(0.95, total);
+	for (const auto &[ms, n] : counts) {
+		if (left <= n)
+			return ms;
+		left -= n;
+	}
+	return std::nullopt;
 }
 
 } // namespace chat_v11
