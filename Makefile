@@ -102,8 +102,9 @@ docs-check:
 format-check:
 	test/format.sh
 
+# BENCH=--full for the long ones too.
 bench:
-	test/bench/plain.sh
+	test/bench/engine.sh $(BENCH)
 
 # Servers 17 and 18, each in a Debian of its own.  By hand: it needs root and some minutes.
 matrix:

@@ -127,7 +127,7 @@ Durations::add_writes(const SliceFrame &frame, std::int64_t minute, Cells &cells
 		if (is_open(which))
 			waiting_[waited_ms(frame, now, second, which - field::open)] += cell.count;
 		else
-			bins_[static_cast<int>(which - field::first_bin)] += cell.count;
+			bins_.at(which - field::first_bin) += cell.count;
 	}
 }
 
@@ -135,14 +135,15 @@ void
 Durations::add_values(const SliceFrame &frame, std::int64_t minute, Cells &cells) {
 	for (const auto &cell : cells.all())
 		if (cell.field() >= field::first_bin && frame.slice_of(minute * 60 + cell.second()))
-			bins_[static_cast<int>(cell.field() - field::first_bin)] += cell.count;
+			bins_.at(cell.field() - field::first_bin) += cell.count;
 }
 
 std::optional<double>
 Durations::p95() {
 	auto histogram = histogram_;
-	for (const auto &[bin, count] : bins_)
-		histogram.add_bin(bin, count);
+	for (int bin = 0; bin < Histogram::bin_count; ++bin)
+		if (const auto count = bins_[static_cast<size_t>(bin)])
+			histogram.add_bin(bin, count);
 	// Waiting times do not become bins: what a bin is off would come on top of what a tenth is off.
 	auto counts = waiting_;
 	histogram.for_each([&](int bin, std::int64_t n) { counts[Histogram::middle(bin)] += n; });

@@ -79,7 +79,7 @@ public:
 
 private:
 	Histogram histogram_;
-	std::map<int, std::int64_t> bins_;
+	std::vector<std::int64_t> bins_ = std::vector<std::int64_t>(Histogram::bin_count);
 	std::map<double, std::int64_t> waiting_;
 };
 

@@ -144,9 +144,12 @@ public:
 		const auto first = minute_of(frame.begin - frame.delay);
 		const auto last = minute_of(frame.end - frame.delay);
 		each_write_bucket(spi_, first, last, [&](std::int64_t minute, Cohort cohort, double, Cells &cells) {
-			if (!frame.holds_minute_of_writes(minute))
-				cells.add(write_detail(spi_, minute, cohort));
-			writes[static_cast<size_t>(cohort)].add_writes(frame, minute, cells, now_);
+			auto &durations = writes[static_cast<size_t>(cohort)];
+			durations.add_writes(frame, minute, cells, now_);
+			if (!frame.holds_minute_of_writes(minute)) {
+				auto detail = write_detail(spi_, minute, cohort);
+				durations.add_writes(frame, minute, detail, now_);
+			}
 		});
 		auto whole_first = first;
 		auto whole_last = last;
