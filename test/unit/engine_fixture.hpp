@@ -34,16 +34,11 @@ listed(Cells cells) {
 }
 
 // What was seen of writes since the last call.
-template <typename Sums>
-std::vector<PendingWrite>
-writes_of(Sums &sums) {
-	if constexpr (requires { sums.take_writes(); }) {
-		return sums.take_writes();
-	} else {
-		std::vector<PendingWrite> writes;
-		sums.take_writes([&](const Uuid &key, const WriteState &state) { writes.push_back({key, state, false}); });
-		return writes;
-	}
+inline std::vector<PendingWrite>
+writes_of(EventSums &sums) {
+	std::vector<PendingWrite> writes;
+	sums.take_writes([&](const Uuid &key, const WriteState &state) { writes.push_back({key, state, false}); });
+	return writes;
 }
 
 // Memory of exactly that size, so that the sanitizer sees a read past its end.

@@ -264,31 +264,39 @@ BOOST_AUTO_TEST_CASE(slow_is_exact_at_a_limit_that_is_an_edge) {
 	}
 }
 
-// What shares its bin with the limit cannot be told from it, now or later, and counts as slow: nothing slow is missed.
+// What shares its bin with the limit cannot be told from it, now or later, and is taken for slow: none is missed.
 BOOST_AUTO_TEST_CASE(slow_begins_at_the_edge_below_where_the_limit_is_none) {
 	const double between = 2010;
 	const auto [below, above] = Histogram::edges_around(between);
 	BOOST_REQUIRE((below < between && between < above));
-	BOOST_TEST(!is_slow(below, between));
-	for (const double ms : {after(below), between, after(between), above, after(above)})
+	for (const double ms : {after(below), between, after(between), above, after(above), 1e9})
 		BOOST_TEST(is_slow(ms, between), ms);
+	for (const double ms : {0.0, below, before(below)})
+		BOOST_TEST(!is_slow(ms, between), ms);
 	BOOST_TEST(!is_slow(1e9, inf)); // no limit is in force
 }
 
-// For any limit, what is counted one by one is what a histogram of the same values says.
+// For any limit, what is counted one by one is what a histogram of the same values can say, with the limit's own bin.
 BOOST_AUTO_TEST_CASE(slow_ones_are_as_many_as_their_histogram_has) {
 	std::mt19937_64 random(6);
 	std::lognormal_distribution<double> ms(6, 2);
 	for (int run = 0; run < 200; ++run) {
-		const double some_limit = ms(random) + 0.01;
+		auto some_limit = ms(random) + 0.01;
+		if (run % 2)
+			some_limit = Histogram::edges_around(some_limit).above;
 		Histogram histogram;
 		std::int64_t slow = 0;
+		std::int64_t above = 0;
 		for (int i = 0; i < 100; ++i) {
 			const auto value = i % 10 ? ms(random) : some_limit;
 			histogram.add(value);
 			slow += exceeds(value, some_limit);
+			above += value > some_limit;
 		}
-		BOOST_TEST(slow == histogram.exceeding(Histogram::edges_around(some_limit).below));
+		if (Histogram::is_edge(some_limit))
+			BOOST_TEST(slow == above);
+		else
+			BOOST_TEST(slow == histogram.exceeding(some_limit) + histogram.count_of(Histogram::bin_of(some_limit)));
 	}
 }
 
