@@ -46,5 +46,6 @@ SELECT missing::float8 / nullif(mature, 0) AS ack_without_receipt_10s_rate,
 	resyncs::float8 / nullif(sessions, 0) AS forced_resync_rate,
 	full_states::float8 / nullif(sessions, 0) AS full_state_rate,
 	unavailable::float8 / nullif(requests, 0) AS err_resync_range_unavailable_rate,
-	throttled::float8 / nullif(requests, 0) AS err_resync_throttled_rate
+	throttled::float8 / nullif(requests, 0) AS err_resync_throttled_rate,
+	mature AS mature_writes
 FROM n, w;

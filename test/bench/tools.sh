@@ -4,6 +4,9 @@ query() { PGOPTIONS="-c chat_v11.mock_now=$clock -c client_min_messages=error" p
 
 median() { sort -g | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
+# Median of the quotients of two files' lines: of turns that followed one another, since the disk's mood changes.
+ratio() { paste "$1" "$2" | awk '{ print $1 / $2 }' | median; }
+
 calc() { awk "BEGIN { printf \"$1\", $2 }"; } # FORMAT EXPRESSION
 
 # Milliseconds of each statement of a script on standard input, as the client sees them, without its own start.

@@ -38,10 +38,8 @@ copy_part() {
 	done
 
 	line() { # NAME FILE BASE TARGET
-		local ms base
-		ms=$(median <"$data/$2")
-		base=$(median <"$data/$3")
-		printf '| %s | %.0f | %.2f | %s |\n' "$1" "$(calc %f "$rows * 1000 / $ms")" "$(calc %f "$base / $ms")" "$4"
+		printf '| %s | %.0f | %.2f | %s |\n' "$1" "$(calc %f "$rows * 1000 / $(median <"$data/$2")")" \
+			"$(ratio "$data/$3" "$data/$2")" "$4"
 	}
 	printf '\n%s events, medians of %d runs by turns.\n\n' "$rows" "$runs"
 	echo '| COPY from a file on the server | rows/s | of the bare table | target |'
@@ -80,19 +78,32 @@ write_mix() { # bare|record FILE
 	done
 }
 
+# Milliseconds of one small write that is on the disk when it is done.
+disk_flush() {
+	local began=${EPOCHREALTIME/./}
+	dd if=/dev/zero of="$data/flush" bs=8k count=100 oflag=dsync 2>/dev/null
+	calc '%f\n' "(${EPOCHREALTIME/./} - $began) / 100000"
+}
+
 small_part() {
-	local protocol way i scripts before
+	local protocol way i scripts before sync flushes=()
 	write_mix bare "$data/bare.sql"
 	write_mix record "$data/record.sql"
 	local clock='' # the machine's own: these events happen now
 	entered=$(date -u +%Y-%m-%dT%H:%M:%S+00) fresh
 	for protocol in simple prepared; do
 		for i in $(seq "$runs"); do
-			for way in bare record bare_beside record_beside; do
+			flushes+=("$(disk_flush)")
+			for way in bare record bare_async record_async bare_beside record_beside; do
 				query -o /dev/null -c 'truncate bare' -c 'select chat_v11.fold()' -c checkpoint
-				[ "${way%_beside}" = $way ] || start_folding 1
+				sync=on
+				case $way in
+				*_async) sync=off ;;
+				*_beside) start_folding 1 ;;
+				esac
 				before=$(wal)
-				pgbench -n -M $protocol -c 4 -j 2 -T "$turn" -f "$data/${way%_beside}.sql" >"$data/pgbench" 2>/dev/null
+				PGOPTIONS="-c synchronous_commit=$sync" pgbench -n -M $protocol -c 4 -j 2 -T "$turn" \
+					-f "$data/${way%_*}.sql" >"$data/pgbench" 2>/dev/null
 				scripts=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$data/pgbench")
 				calc '%f\n' "($(wal) - $before) / $scripts / 9" >>"$data/$protocol.$way.wal"
 				sed -n 's/^tps = \([0-9.]*\).*without.*/\1/p' "$data/pgbench" | awk '{ print $1 * 9 }' \
@@ -102,19 +113,23 @@ small_part() {
 		done
 	done
 	line() { # NAME WAY BASE TARGET
-		local protocol tps
+		local protocol
 		printf '| %s |' "$1"
 		for protocol in simple prepared; do
-			tps=$(median <"$data/$protocol.$2")
-			printf ' %.0f | %.2f |' "$tps" "$(calc %f "$tps / $(median <"$data/$protocol.$3")")"
+			printf ' %.0f | %.2f |' "$(median <"$data/$protocol.$2")" \
+				"$(ratio "$data/$protocol.$2" "$data/$protocol.$3")"
 		done
 		printf ' %s | %.0f |\n' "$4" "$(median <"$data/prepared.$2.wal")"
 	}
-	printf '\n4 clients of pgbench, %d turns of %d s each.\n\n' "$runs" "$turn"
+	printf '\n4 clients of pgbench, %d turns of %d s each. A write to the disk took %.2f ms meanwhile; where the disk is slow, all\n' \
+		"$runs" "$turn" "$(printf '%s\n' "${flushes[@]}" | median)"
+	printf 'wait for it alike, hence also without waiting.\n\n'
 	echo '| one event a transaction | tps, simple | of bare | tps, prepared | of bare | target | WAL bytes |'
 	echo '| --- | ---: | ---: | ---: | ---: | ---: | ---: |'
 	line 'INSERT into the bare table' bare bare ''
 	line 'record()' record bare '0.9, at least 0.8'
+	line 'INSERT into the bare table, synchronous_commit off' bare_async bare_async ''
+	line 'record(), synchronous_commit off' record_async bare_async ''
 	line 'INSERT, a fold() that finds nothing every second beside it' bare_beside bare ''
 	line 'record(), a fold() of it every second beside it' record_beside bare ''
 }
