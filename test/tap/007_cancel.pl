@@ -38,7 +38,7 @@ sub interrupt
 
 my %waits = (
 	'the queue of changes' => set_sql('canary_1', 'true', 'holder'),
-	'the event table' => 'LOCK TABLE chat_v11.event IN ACCESS EXCLUSIVE MODE');
+	'the event files' => 'LOCK TABLE ' . join(', ', map { "chat_v11.event_$_" } 0 .. 7) . ' IN ACCESS EXCLUSIVE MODE');
 my %calls = (
 	'a promotion' => set_sql('canary_10', 'false'),
 	'a kill' => set_sql('canary_1', 'true'),
@@ -64,7 +64,7 @@ foreach my $wait (sort keys %waits)
 
 # The same by the caller's own clock.
 $holder->query_safe('BEGIN');
-$holder->query_safe($waits{'the event table'});
+$holder->query_safe($waits{'the event files'});
 $caller->query_safe("SET statement_timeout = '300ms'");
 foreach my $call ('a promotion', 'explain_gates')
 {
@@ -81,7 +81,7 @@ $caller->query_safe("SET statement_timeout = '10s'");
 $caller->query_safe("SET chat_v11.kill_gate_timeout = '100ms'");
 $caller->query_safe('BEGIN');
 my $started = time;
-like($caller->query_safe($calls{'a kill'}), qr/^canary_1\|t/, 'a kill does not wait for the event table');
+like($caller->query_safe($calls{'a kill'}), qr/^canary_1\|t/, 'a kill does not wait for the event files');
 cmp_ok(time - $started, '<', 5, '... for long');
 $caller->query_safe('ROLLBACK');
 # A limit that struck must not strike the statement after it.

@@ -4,6 +4,7 @@ package ChatV11;
 use strict;
 use warnings FATAL => 'all';
 
+use File::Basename qw(basename);
 use Exporter 'import';
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
@@ -169,7 +170,9 @@ sub poll_start
 sub start_psql
 {
 	my ($node, $name, $sql) = @_;
+	# All tests of one run share the folder.
 	my $dir = $PostgreSQL::Test::Utils::tmp_check;
+	$name = basename($0, '.pl') . "_$name";
 	PostgreSQL::Test::Utils::append_to_file("$dir/$name.sql", $sql);
 	my $run = IPC::Run::start(
 		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres'), '-f', "$dir/$name.sql" ],
