@@ -1,5 +1,6 @@
 #include "pg/boundary.hpp"
 #include "pg/log_lines.hpp"
+#include "pg/release.hpp"
 #include "pg/settings.hpp"
 
 extern "C" {
@@ -11,5 +12,6 @@ void
 _PG_init(void) {
 	chat_v11::pg::define_settings();
 	chat_v11::pg::register_log_callbacks();
+	chat_v11::pg::register_release_callback();
 }
 }

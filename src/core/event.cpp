@@ -41,12 +41,27 @@ parse_cohort(std::string_view text) {
 	return parse_name<Cohort>(cohort_names, text, "cohort");
 }
 
+std::array<char, 36>
+to_text(const Uuid &uuid) {
+	static constexpr char digits[] = "0123456789abcdef";
+	std::array<char, 36> text{};
+	size_t at = 0;
+	for (size_t i = 0; i < uuid.size(); ++i) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[at++] = '-';
+		text[at++] = digits[uuid[i] >> 4];
+		text[at++] = digits[uuid[i] & 15];
+	}
+	return text;
+}
+
 std::optional<EventError>
 check_event(const EventFields &event, Time now, Duration retention) {
 	if (!event.kind)
 		return EventError{"kind", "kind is missing", {}};
-	if (!event.cohort)
-		return EventError{"cohort", "cohort is missing", "It is v11 (canary) or v10 (control)."};
+	if (!event.cohort && !event.has_actor)
+		return EventError{"cohort", "cohort is missing, and there is no actor to work it out from",
+						  "It is v11 (canary) or v10 (control); an event with an actor may leave it out."};
 	if (event.at_infinite)
 		return EventError{"at", "at is infinite", {}};
 	if (!event.at)

@@ -75,6 +75,9 @@ struct UuidHash {
 	}
 };
 
+// As PostgreSQL writes it: 36 characters, lower case.
+std::array<char, 36> to_text(const Uuid &uuid);
+
 // One event as it is counted.
 struct RawEvent {
 	Time at{};
@@ -121,7 +124,8 @@ struct EventFields {
 	std::optional<Time> at; // -infinity and infinity are given as `at_infinite`
 	bool at_infinite = false;
 	std::optional<Kind> kind;
-	std::optional<Cohort> cohort;
+	std::optional<Cohort> cohort; // may be missing where there is an actor to work it out from
+	bool has_actor = false;
 	bool has_subject = false;
 	std::optional<double> value; // milliseconds for durations
 };

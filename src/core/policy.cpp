@@ -10,11 +10,12 @@ using namespace std::chrono_literals;
 
 const std::vector<StagePolicy> &
 default_policy() {
+	const auto percent = [](Stage stage) { return static_cast<int>(percent_of(stage)); };
 	static const std::vector<StagePolicy> policy = {
-		{Stage::canary_1, 1, 30min, 60min, 100, 15min},
-		{Stage::canary_10, 10, 2h, 4h, 1'000, 30min},
-		{Stage::canary_50, 50, 12h, 24h, 5'000, 2h},
-		{Stage::full, 100, 24h, std::nullopt, 0, 0min},
+		{Stage::canary_1, percent(Stage::canary_1), 30min, 60min, 100, 15min},
+		{Stage::canary_10, percent(Stage::canary_10), 2h, 4h, 1'000, 30min},
+		{Stage::canary_50, percent(Stage::canary_50), 12h, 24h, 5'000, 2h},
+		{Stage::full, percent(Stage::full), 24h, std::nullopt, 0, 0min},
 	};
 	return policy;
 }

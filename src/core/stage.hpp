@@ -27,6 +27,13 @@ parse_stage(std::string_view text) {
 	return std::nullopt;
 }
 
+// Of all users.
+constexpr unsigned
+percent_of(Stage stage) {
+	constexpr unsigned percents[] = {1, 10, 50, 100};
+	return percents[static_cast<size_t>(stage)];
+}
+
 constexpr std::optional<Stage>
 next(Stage stage) {
 	if (stage == Stage::full)

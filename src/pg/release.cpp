@@ -1,0 +1,250 @@
+#include "pg/release.hpp"
+
+#include "pg/log_lines.hpp"
+#include "pg/spi.hpp"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/parallel.h"
+#include "access/tableam.h"
+#include "catalog/pg_trigger.h"
+#include "storage/bufmgr.h"
+}
+
+namespace chat_v11::pg {
+
+namespace {
+
+struct {
+	bool valid = false;
+	bool reported = false;           // the server's log knows that the state cannot be read
+	Oid table = InvalidOid;          // what was read
+	std::uint64_t invalidations = 0; // told apart: the one that comes while the row is being read
+	Release release;
+} cache;
+
+// Called by PostgreSQL wherever messages come in, also while a transaction aborts: it may set a flag, and nothing else.
+void
+forget(Datum, Oid relation) {
+	if (OidIsValid(relation) && OidIsValid(cache.table) && relation != cache.table)
+		return;
+	cache.valid = false;
+	++cache.invalidations;
+}
+
+// Whether changes are announced: by our trigger, and also where somebody else's changes are replayed.  An installation
+// that waits for its update, or one whose triggers somebody switched off, is read anew at each call.
+bool
+is_announced(Relation table) {
+	const auto *triggers = table->trigdesc;
+	for (int i = 0; triggers && i < triggers->numtriggers; ++i) {
+		const auto &trigger = triggers->triggers[i];
+		if (strcmp(trigger.tgname, "40_refresh") == 0)
+			return trigger.tgenabled == TRIGGER_FIRES_ALWAYS && TRIGGER_FOR_ROW(trigger.tgtype) &&
+				   TRIGGER_FOR_INSERT(trigger.tgtype) && TRIGGER_FOR_UPDATE(trigger.tgtype) &&
+				   TRIGGER_FOR_DELETE(trigger.tgtype);
+	}
+	return false;
+}
+
+// What was found, in types that a longjmp may skip.
+struct Found {
+	const char *problem = nullptr; // why nobody is in
+	bool announced = false;        // may be kept until an invalidation comes
+	bool exists = false;
+	bool kill_switch = true;
+	std::int64_t version = 0;
+	char stage[32] = "";
+	char bucketing[32] = "";
+};
+
+int
+column_of(TupleDesc columns, const char *wanted, Oid type) {
+	for (int i = 0; i < columns->natts; ++i) {
+		const auto *column = TupleDescAttr(columns, i);
+		if (!column->attisdropped && column->atttypid == type && strcmp(NameStr(column->attname), wanted) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+// False for a null, and for a text that is longer than any that is known.
+template <size_t Size>
+bool
+copy_text(TupleTableSlot *slot, int column, char (&out)[Size]) {
+	bool is_null = true;
+	const Datum value = slot_getattr(slot, column, &is_null);
+	if (is_null)
+		return false;
+	text_to_cstring_buffer(DatumGetTextPP(value), out, Size);
+	return true;
+}
+
+void
+read_row(TupleTableSlot *slot, Found &found) {
+	const TupleDesc columns = slot->tts_tupleDescriptor;
+	const int stage = column_of(columns, "stage", TEXTOID);
+	const int kill_switch = column_of(columns, "kill_switch", BOOLOID);
+	const int version = column_of(columns, "version", INT8OID);
+	const int bucketing = column_of(columns, "bucketing", TEXTOID);
+	bool no_switch = true;
+	bool no_version = true;
+	if (stage && kill_switch && version) {
+		found.kill_switch = DatumGetBool(slot_getattr(slot, kill_switch, &no_switch));
+		found.version = DatumGetInt64(slot_getattr(slot, version, &no_version));
+	}
+	// 0.2 had no column for it, and one algorithm.
+	const bool sound = stage && kill_switch && version && !no_switch && !no_version &&
+					   copy_text(slot, stage, found.stage) &&
+					   (bucketing ? copy_text(slot, bucketing, found.bucketing)
+								  : strlcpy(found.bucketing, "flagd-v2", sizeof found.bucketing) > 0);
+	if (found.exists || !sound)
+		found.problem = "the state table has columns or rows that it should not have";
+	found.exists = true;
+}
+
+// Reads with a snapshot taken now, so that the transaction's own, which may be older than the message that brought us
+// here, cannot put the old row back.  A catalog's snapshot can be had in a parallel worker too.  Visibility is looked
+// at row by row instead of by the scan, because a scan would leave a predicate lock behind in a SERIALIZABLE
+// transaction, and a kill could then fail for a reader's sake.
+void
+scan(Relation table, Found &found) {
+	const Snapshot snapshot = RegisterSnapshot(GetCatalogSnapshot(RelationGetRelid(table)));
+	const TableScanDesc rows = table_beginscan_strat(table, SnapshotAny, 0, nullptr, true, false);
+	TupleTableSlot *slot = table_slot_create(table, nullptr);
+	while (table_scan_getnextslot(rows, ForwardScanDirection, slot)) {
+		auto *stored = reinterpret_cast<BufferHeapTupleTableSlot *>(slot);
+		LockBuffer(stored->buffer, BUFFER_LOCK_SHARE);
+		const bool visible = HeapTupleSatisfiesVisibility(stored->base.tuple, snapshot, stored->buffer);
+		LockBuffer(stored->buffer, BUFFER_LOCK_UNLOCK);
+		if (visible)
+			read_row(slot, found);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(rows);
+	UnregisterSnapshot(snapshot);
+}
+
+// Raises PostgreSQL's errors.  No frame from here on owns anything.
+void
+read_state(Found &found) {
+	const Oid schema = get_namespace_oid("chat_v11", true);
+	cache.table = OidIsValid(schema) ? get_relname_relid("rollout_state", schema) : InvalidOid;
+	if (!OidIsValid(cache.table)) {
+		found.problem = "there is no table chat_v11.rollout_state";
+		return;
+	}
+	// Never waits: who rewrites the table, or waits for it, must not bring the chat to a halt.
+	if (!ConditionalLockRelationOid(cache.table, AccessShareLock)) {
+		found.problem = "somebody holds or awaits an ACCESS EXCLUSIVE lock on chat_v11.rollout_state";
+		return;
+	}
+	const Relation table = try_relation_open(cache.table, NoLock);
+	if (table) {
+		if (table->rd_rel->relkind != RELKIND_RELATION || table->rd_tableam != GetHeapamTableAmRoutine()) {
+			found.problem = "chat_v11.rollout_state is no plain table";
+		} else {
+			found.announced = is_announced(table);
+			scan(table, found);
+		}
+		relation_close(table, NoLock);
+	} else {
+		found.problem = "chat_v11.rollout_state was dropped";
+	}
+	UnlockRelationOid(cache.table, AccessShareLock);
+}
+
+// Reads the state; a sentence if that fails.
+std::string
+attempt_read(Found &found) {
+	if (IsInParallelMode()) {
+		call([&] { read_state(found); });
+		return {};
+	}
+	try {
+		in_subtransaction([&] { call([&] { read_state(found); }); });
+		return {};
+	} catch (const Error &e) {
+		const int category = ERRCODE_TO_CATEGORY(e.sqlstate());
+		if (category == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
+			throw;
+		return to_utf8_lenient(e.what());
+	}
+}
+
+void
+report_once(const std::string &problem) {
+	if (!cache.reported)
+		log_now("chat_v11: nobody is in the cohort, because the state cannot be read: " + one_line(problem));
+	cache.reported = true;
+}
+
+void
+reload() {
+	for (;;) {
+		const auto before = cache.invalidations;
+		cache.release = Release{};
+		Found found;
+		std::string problem = attempt_read(found);
+		if (problem.empty() && found.problem)
+			problem = found.problem;
+		const auto stage = parse_stage(found.stage);
+		const auto bucketing = parse_bucketing(found.bucketing);
+		if (problem.empty() && found.exists && !(stage && bucketing))
+			problem = "its stage or bucketing is none that there is";
+		if (!problem.empty()) {
+			report_once(problem);
+			return; // and looks again at the next call
+		}
+		cache.reported = false;
+		if (found.exists)
+			cache.release = {*stage, found.kill_switch, found.version, *bucketing};
+		cache.valid = found.announced && cache.invalidations == before;
+		if (cache.invalidations == before)
+			return;
+		check_for_interrupts();
+	}
+}
+
+} // namespace
+
+void
+register_release_callback() {
+	CacheRegisterRelcacheCallback(forget, static_cast<Datum>(0));
+}
+
+const Release &
+current_release() {
+	// Messages are otherwise taken in when a lock is: an open transaction could go on for hours without one.
+	call([] { AcceptInvalidationMessages(); });
+	if (unlikely(!cache.valid))
+		reload();
+	return cache.release;
+}
+
+void
+announce_change(Relation state_table) {
+	call([&] { CacheInvalidateRelcache(state_table); });
+}
+
+Release
+release_to_show() {
+	auto release = current_release();
+	with_spi([&](Spi &spi) {
+		with_latest_snapshot([&] {
+			const auto rows = spi.query("SELECT s.value FROM chat_v11.setting s WHERE s.name = 'bucketing' AND NOT "
+										"EXISTS (SELECT FROM chat_v11.rollout_state r WHERE r.started_at IS NOT NULL)");
+			if (!rows.empty())
+				release.bucketing = parse_bucketing(*rows.text(0, 1)).value_or(release.bucketing);
+		});
+	});
+	return release;
+}
+
+Cohort
+cohort_of(const Uuid &actor) {
+	const auto id = to_text(actor);
+	return current_release().has({id.data(), id.size()}) ? Cohort::v11 : Cohort::v10;
+}
+
+} // namespace chat_v11::pg
