@@ -50,7 +50,7 @@ UNIT_FLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -g -O1 -fsanitize=address
 	-DBOOST_TEST_DYN_LINK -Isrc -Itest/unit
 UNIT_OBJS  = $(patsubst %.cpp,build/unit/%.o,$(wildcard test/unit/*.cpp src/core/*.cpp))
 
-.PHONY: deps unit fuzzers fuzz regress isolation tap traffic-check format-check docs-check bench matrix demo
+.PHONY: deps unit fuzzers fuzz regress isolation tap clients traffic-check format-check docs-check bench matrix demo
 deps:
 	@test/deps.sh
 
@@ -92,6 +92,10 @@ isolation:
 
 tap:
 	test/tap/run.sh
+
+# Flag clients as published, in Node 18 or later.
+clients:
+	test/clients/run.sh
 
 traffic-check: build/traffic
 	test/traffic/check.sh build/traffic

@@ -47,6 +47,17 @@ frozen() {
 	cmp "build/sql/chat_v11--$version.sql" "sql/releases/chat_v11--$version.sql" && echo "ok $version"
 }
 
+# The flag clients need Node and npm, which nothing else here does: CI must have them, anybody else may.
+clients() {
+	local version
+	version=$(command -v npm >/dev/null && node --version 2>/dev/null | sed -nE 's/^v([0-9]+)\..*/\1/p')
+	if [ -n "${CI:-}" ] || [ "${version:-0}" -ge 18 ]; then
+		suite clients '^([0-9]+) passed, 0 failed$' test/clients/run.sh
+	else
+		printf '%-14sskipped: it needs Node 18 or later and npm; with CI set it is always run\n' clients
+	fi
+}
+
 suite build '^ok build' build
 suite unit 'Leaving test case|test case .* has passed' build/unit/run --log_level=test_suite --report_level=detailed
 suite fuzz '^ok ' make -s fuzz
@@ -55,6 +66,7 @@ suite traffic '^([0-9]+) passed, 0 failed$' test/traffic/check.sh build/traffic
 suite docs '^([0-9]+) passed, 0 failed$' test/docs/check.sh
 suite release '^ok' frozen
 suite regress '^test .* ok ' test/regress.sh
+clients
 suite isolation '^test .* ok ' test/isolation/run.sh
 suite tap '^Files=.*Tests=([0-9]+),.*$' test/tap/run.sh
 printf '%d passed, %d failed\n' "$passed" "$failed"
