@@ -5,7 +5,7 @@ server=${PG_MAJOR:-15}
 packages=(make g++ libboost-test-dev nlohmann-json3-dev libipc-run-perl perl clang-format python3
 	postgresql-common "postgresql-$server" "postgresql-server-dev-$server")
 # For test/clients, which is left out without them but in CI.
-[ -z "${CI:-}" ] || { command -v node && command -v npm; } >/dev/null || packages+=(nodejs npm)
+[ -z "${CI:-}" ] || { command -v node && command -v npm; } >/dev/null || packages+=(nodejs npm ca-certificates)
 missing=()
 for package in "${packages[@]}"; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
