@@ -30,7 +30,7 @@ CREATE TABLE chat_v11.rollout_history (
 CREATE INDEX rollout_history_config ON chat_v11.rollout_history ((change->>'table'), (change->>'key'), id)
 	WHERE transition = 'config';
 
--- The present state: one row at most.  Its foreign key makes a dump restore the log first.
+-- The present state: one row at most.  Never cut off at its end, which would take a lock that readers stand back from.  Its foreign key makes a dump restore the log first.
 CREATE TABLE chat_v11.rollout_state (
 	singleton boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (singleton),
 	stage text NOT NULL CHECK (stage IN ('canary_1', 'canary_10', 'canary_50', 'full')),
@@ -43,8 +43,9 @@ CREATE TABLE chat_v11.rollout_state (
 	note text,
 	overridden boolean NOT NULL DEFAULT false,
 	history_id bigint NOT NULL REFERENCES chat_v11.rollout_history (id),
+	bucketing text NOT NULL DEFAULT 'flagd-v2' CHECK (bucketing IN ('flagd-v2', 'unleash', 'fnv1a')),
 	CHECK (NOT kill_switch OR stage = 'canary_1')
-);
+) WITH (vacuum_truncate = false);
 
 -- Policy, checks, settings and attestations: history_id names the log's row that made the present content, and is
 -- null while a row is as installed.

@@ -1,7 +1,7 @@
 -- Telemetry: ways in, folding, and the reading of what came in.  The gates read it through src/pg/telemetry.hpp only.
 
 -- These two insert without a query of their own, so they need neither a search_path nor their owner's rights.
-CREATE FUNCTION chat_v11.record(p_kind text, p_cohort text, p_actor uuid DEFAULT NULL, p_subject uuid DEFAULT NULL,
+CREATE FUNCTION chat_v11.record(p_kind text, p_cohort text DEFAULT NULL, p_actor uuid DEFAULT NULL, p_subject uuid DEFAULT NULL,
 	p_value float8 DEFAULT NULL, p_at timestamptz DEFAULT NULL) RETURNS void
 	AS 'MODULE_PATHNAME', 'chat_v11_record' LANGUAGE C VOLATILE;
 

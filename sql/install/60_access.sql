@@ -14,7 +14,7 @@ REVOKE ALL ON TYPE chat_v11.event_kind, chat_v11.cohort, chat_v11.histogram,
 	chat_v11.rollout_state_answer, chat_v11.release_gates_answer, chat_v11.check_answer FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint),
 	public.chat_get_v11_rollout_state(), public.chat_get_v11_release_gates(),
-	public.chat_get_v11_rollout_history(integer) FROM PUBLIC;
+	public.chat_get_v11_rollout_history(integer), public.chat_is_v11_enabled(text) FROM PUBLIC;
 
 -- ALTER DEFAULT PRIVILEGES may have handed any of it to roles by name.
 CREATE FUNCTION chat_v11.revoke_everything(p_but oid[] DEFAULT '{}') RETURNS void

@@ -37,7 +37,7 @@ COMMENT ON FUNCTION chat_v11.metric_series(text, timestamptz, timestamptz, inter
 	'one metric of both cohorts over (p_from, p_to] by steps of whole seconds, at most 100,000 rows; at is the end of the '
 	'step; ERR_INVALID_ARGUMENT names the metrics that there are, or a step that fits';
 COMMENT ON FUNCTION chat_v11.record(text, text, uuid, uuid, double precision, timestamptz) IS
-	'stores one event in the caller''s own transaction; ERR_INVALID_ARGUMENT names what is wrong';
+	'stores one event in the caller''s own transaction; without p_cohort it is the one that p_actor is in now; ERR_INVALID_ARGUMENT names what is wrong';
 COMMENT ON FUNCTION chat_v11.record_batch(jsonb) IS
 	'stores an array of events, all or nothing, and returns how many; ERR_INVALID_ARGUMENT names index and field';
 COMMENT ON FUNCTION chat_v11.write_key(uuid, text, bigint) IS
@@ -88,6 +88,15 @@ COMMENT ON ACCESS METHOD chat_v11_event IS 'insert-only door to a ring of files,
 COMMENT ON ACCESS METHOD chat_v11_event_leaf IS 'one file of that ring';
 COMMENT ON FUNCTION chat_v11.is_folded(oid, tid, xid) IS
 	'whether that row of the events is in the buckets; what a dump leaves out';
+COMMENT ON FUNCTION public.chat_is_v11_enabled(text) IS
+	'whether this user gets v1.1 now, by the newest commit that has reached this server; false for null, an empty id, while killed, and where the state cannot be read; ERR_INVALID_ARGUMENT for bytes that are no text';
+COMMENT ON FUNCTION chat_v11.bucket(text) IS
+	'0..9999, of the id''s UTF-8 as OpenFeature flagd''s fractional (version 2) hashes it: in at p percent if below 100 p; whatever algorithm the release has';
+COMMENT ON FUNCTION chat_v11.targeting_key(text) IS
+	'the id with each byte of its UTF-8 from 0x80 as %XX, for clients that hash UTF-16; ASCII stays as it is';
+COMMENT ON FUNCTION chat_v11.cohort_share(text[]) IS
+	'how many of these ids each stage has, killed or not: share and target are 0..1, standard_errors says how far apart; nulls and empty ids are left out';
+COMMENT ON FUNCTION chat_v11.rollout_refresh() IS 'trigger: tells every backend that the state changed';
 COMMENT ON FUNCTION chat_v11.fold_only() IS 'trigger: raises ERR_APPEND_ONLY but for the fold and a restore';
 COMMENT ON FUNCTION chat_v11.histogram_add(chat_v11.histogram, double precision) IS
 	'one value more; transition function of chat_v11.histogram_agg';
@@ -200,6 +209,7 @@ COMMENT ON COLUMN chat_v11.rollout_state.updated_by IS 'session role of the last
 COMMENT ON COLUMN chat_v11.rollout_state.note IS 'note of the last change, at most 4 kB';
 COMMENT ON COLUMN chat_v11.rollout_state.overridden IS 'the present stage was reached by break-glass';
 COMMENT ON COLUMN chat_v11.rollout_state.history_id IS 'row of the log that made this one';
+COMMENT ON COLUMN chat_v11.rollout_state.bucketing IS 'how ids are hashed: the setting of that name at the first start, frozen from then on';
 
 COMMENT ON TABLE chat_v11.rollout_history IS
 	'decision log, append-only and chained by hash; docs/history.md has the canonical form; ERR_APPEND_ONLY';

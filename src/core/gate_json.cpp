@@ -165,7 +165,7 @@ to_json(const GateAnswer &answer, const Settings &settings, const std::vector<st
 		if (rule.span)
 			windows[std::string(rule.name) + "_s"] = seconds(settings.*rule.span);
 		else
-			windows[std::string(rule.name)] = settings.preflight == Preflight::enforce ? "enforce" : "warn";
+			windows[std::string(rule.name)] = setting_word(settings, rule);
 	json["settings"] = std::move(windows);
 	return dump(json);
 }

@@ -1,5 +1,7 @@
 #include "core/history.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace chat_v11 {
 
 namespace {
@@ -23,6 +25,19 @@ append_nullable(std::string &out, const std::optional<std::string> &text) {
 constexpr std::string_view
 truth(bool value) {
 	return value ? "true" : "false";
+}
+
+// The algorithm that a change of the setting "bucketing" chose.
+std::optional<Bucketing>
+chosen_bucketing(const std::string &change) {
+	const auto json = nlohmann::json::parse(change, nullptr, false);
+	const auto text = [&](const char *path) {
+		const nlohmann::json::json_pointer pointer(path);
+		return json.contains(pointer) && json[pointer].is_string() ? json[pointer].get<std::string>() : std::string();
+	};
+	if (text("/table") != "setting" || text("/key") != "bucketing")
+		return std::nullopt;
+	return parse_bucketing(text("/new/value"));
 }
 
 } // namespace
@@ -93,8 +108,12 @@ ChainWalker::feed(const HistoryRow &row, const Digest &computed) {
 
 	last_id_ = row.id;
 	last_hash_ = row.hash;
-	if (config)
+	if (config) {
+		chosen_ = chosen_bucketing(*row.change).value_or(chosen_);
 		return std::nullopt;
+	}
+	if (!state_.started_at)
+		state_.bucketing = chosen_;
 	state_.exists = true;
 	state_.stage = *to;
 	state_.kill_switch = row.to_kill_switch;
@@ -142,6 +161,8 @@ ChainWalker::compare(const State &present) const {
 		return differs("history_id");
 	if (present.overridden != state_.overridden)
 		return differs("overridden");
+	if (present.bucketing != state_.bucketing)
+		return differs("bucketing");
 	return std::nullopt;
 }
 

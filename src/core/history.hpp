@@ -65,6 +65,7 @@ public:
 private:
 	std::int64_t last_id_ = 0;
 	Digest last_hash_{};
+	Bucketing chosen_ = Bucketing::flagd_v2; // what the next first start would freeze
 	State state_;
 };
 

@@ -2,11 +2,20 @@
 
 #include "core/refusal.hpp"
 
+#include <algorithm>
+#include <array>
 #include <stdexcept>
 
 namespace chat_v11 {
 
 using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::string_view preflight_name = "preflight";
+constexpr std::array<std::string_view, 2> preflight_words = {"warn", "enforce"}; // as Preflight has them
+
+} // namespace
 
 const std::vector<StagePolicy> &
 default_policy() {
@@ -57,7 +66,22 @@ setting_rules() {
 		 "seconds"},
 		{"max_data_age", "00:02:00", &Settings::max_data_age, 1s, 24h, 1us,
 		 "telemetry older than this counts as no data"},
-		{"preflight", "warn", nullptr, 0s, 0s, 1us, "unmet preconditions at start: warn or enforce"},
+		{preflight_name,
+		 "warn",
+		 nullptr,
+		 0s,
+		 0s,
+		 1us,
+		 "unmet preconditions at start: warn or enforce",
+		 {preflight_words.begin(), preflight_words.end()}},
+		{"bucketing",
+		 name(Settings{}.bucketing),
+		 nullptr,
+		 0s,
+		 0s,
+		 1us,
+		 "how a user's id is hashed into the cohort: flagd-v2, unleash or fnv1a; frozen at the first start",
+		 {bucketing_names.begin(), bucketing_names.end()}},
 	};
 	return rules;
 }
@@ -78,9 +102,18 @@ void
 apply_setting(Settings &settings, const SettingRule &rule, std::string_view text, std::optional<Duration> span) {
 	const std::string subject = "setting " + std::string(rule.name);
 	if (!rule.span) {
-		if (text != "warn" && text != "enforce")
-			throw invalid_argument(subject + " is warn or enforce, not \"" + std::string(text) + "\"");
-		settings.preflight = text == "enforce" ? Preflight::enforce : Preflight::warn;
+		const auto word = std::find(rule.words.begin(), rule.words.end(), text);
+		if (word == rule.words.end()) {
+			std::string known;
+			for (const auto each : rule.words)
+				known += (known.empty() ? "" : each == rule.words.back() ? " or " : ", ") + std::string(each);
+			throw invalid_argument(subject + " is " + known + ", not \"" + std::string(text) + "\"");
+		}
+		const auto index = word - rule.words.begin();
+		if (rule.name == preflight_name)
+			settings.preflight = static_cast<Preflight>(index);
+		else
+			settings.bucketing = static_cast<Bucketing>(index);
 		return;
 	}
 	if (!span || *span < rule.least || *span > rule.most)
@@ -89,6 +122,12 @@ apply_setting(Settings &settings, const SettingRule &rule, std::string_view text
 	if (*span % rule.multiple_of != Duration::zero())
 		throw invalid_argument(subject + " must be a multiple of " + format_duration(rule.multiple_of));
 	settings.*rule.span = *span;
+}
+
+std::string_view
+setting_word(const Settings &settings, const SettingRule &rule) {
+	return rule.name == preflight_name ? preflight_words[static_cast<size_t>(settings.preflight)]
+									   : name(settings.bucketing);
 }
 
 } // namespace chat_v11

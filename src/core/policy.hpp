@@ -2,7 +2,7 @@
 
 // What an admin may turn: durations and samples of each stage, and the windows that every check looks through.
 
-#include "core/stage.hpp"
+#include "core/cohort.hpp"
 #include "core/time.hpp"
 
 #include <optional>
@@ -39,6 +39,7 @@ struct Settings {
 	Duration report_grace = std::chrono::seconds(2);
 	Duration max_data_age = std::chrono::minutes(2);
 	Preflight preflight = Preflight::warn;
+	Bucketing bucketing = Bucketing::flagd_v2; // frozen once anybody was live; rollout_state has what is in force
 };
 
 // How a setting is named, what it is by default, and what may be put there.
@@ -50,6 +51,7 @@ struct SettingRule {
 	Duration most;
 	Duration multiple_of;
 	std::string_view meaning;
+	std::vector<std::string_view> words = {}; // what a word may be
 };
 
 const std::vector<SettingRule> &setting_rules();
@@ -60,5 +62,8 @@ const SettingRule &setting_rule(std::string_view name);
 // Puts a value in its place; `span` is the parsed interval of a setting that is one.  Throws ERR_INVALID_ARGUMENT
 // out of range.
 void apply_setting(Settings &settings, const SettingRule &rule, std::string_view text, std::optional<Duration> span);
+
+// The word that a setting without a span has.
+std::string_view setting_word(const Settings &settings, const SettingRule &rule);
 
 } // namespace chat_v11

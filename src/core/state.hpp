@@ -2,7 +2,7 @@
 
 // The rollout's present state, as one row holds it.
 
-#include "core/stage.hpp"
+#include "core/cohort.hpp"
 #include "core/time.hpp"
 
 #include <optional>
@@ -21,7 +21,8 @@ struct State {
 	std::optional<Time> updated_at;
 	std::string updated_by;
 	std::optional<std::string> note;
-	bool overridden = false;     // the present stage was reached by break-glass
+	bool overridden = false; // the present stage was reached by break-glass
+	Bucketing bucketing = Bucketing::flagd_v2;
 	std::int64_t history_id = 0; // the log's row that made this state
 
 	bool

@@ -93,6 +93,17 @@ parse_span(pg::Spi &spi, const SettingRule &rule, const std::string &text) {
 	}
 }
 
+// Another algorithm would move users in and out of the cohort in the middle of a rollout.
+void
+refuse_frozen_bucketing(pg::Spi &spi) {
+	const auto first = spi.query("SELECT h.changed_at FROM chat_v11.rollout_history h WHERE NOT h.to_kill_switch "
+								 "AND h.transition <> 'config' ORDER BY h.id LIMIT 1");
+	if (!first.empty())
+		throw invalid_transition("bucketing is frozen since the first start at " + format_utc(*first.time(0, 1)),
+								 "Another algorithm would move users in and out of the cohort.",
+								 "select bucketing from chat_v11.rollout_state;");
+}
+
 void
 validate(pg::Spi &spi, const pg::TriggerCall &trigger, const Table &table) {
 	const auto row = trigger.new_row();
@@ -116,6 +127,8 @@ validate(pg::Spi &spi, const pg::TriggerCall &trigger, const Table &table) {
 			span = parse_span(spi, rule, text);
 		Settings ignored;
 		apply_setting(ignored, rule, text, span);
+		if (rule.name == "bucketing")
+			refuse_frozen_bucketing(spi);
 	} else if (table.name == "stage_policy") {
 		StagePolicy policy;
 		policy.stage = *parse_stage(*trigger.text(row, "stage"));

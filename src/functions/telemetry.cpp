@@ -4,6 +4,7 @@
 #include "core/refusal.hpp"
 #include "functions/span.hpp"
 #include "pg/event_ring.hpp"
+#include "pg/release.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
 
@@ -41,8 +42,16 @@ parsed(PGFunction input, const std::string &text, size_t index, std::string_view
 	}
 }
 
-pg::EventRow
-batch_event(const Json &element, size_t index, Time now) {
+// Puts in what was worked out, the cohort too where only the actor was given, and stores the event.
+void
+store(pg::EventRow &event, const EventFields &facts) {
+	event.put(0, pg::time_datum(*facts.at));
+	event.put_names(*facts.kind, facts.cohort ? *facts.cohort : pg::cohort_of(pg::uuid_from(event.values[3])));
+	pg::insert_event(event);
+}
+
+void
+store_batch_event(const Json &element, size_t index, Time now) {
 	if (!element.is_object())
 		bad_element(index, "(whole)", "is not an object");
 	pg::EventRow event;
@@ -78,15 +87,13 @@ batch_event(const Json &element, size_t index, Time now) {
 			facts.at_infinite = TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(at));
 			facts.at = facts.at_infinite ? std::nullopt : std::optional(pg::time_from_pg(DatumGetTimestampTz(at)));
 		} else if (key == "actor" || key == "subject") {
-			facts.has_subject = facts.has_subject || key == "subject";
+			(key == "actor" ? facts.has_actor : facts.has_subject) = true;
 			event.put(column, parsed(uuid_in, text, index, key));
 		}
 	}
 	if (const auto error = check_event(facts, now, pg::bucket_retention()))
 		bad_element(index, error->field, error->sentence, error->hint);
-	event.put(0, pg::time_datum(*facts.at));
-	event.put_names(*facts.kind, *facts.cohort);
-	return event;
+	store(event, facts);
 }
 
 void
@@ -124,6 +131,7 @@ CHAT_V11_ENTRY(chat_v11_check_event) {
 		event.kind = static_cast<Kind>(PG_GETARG_CHAR(1));
 	if (!PG_ARGISNULL(2))
 		event.cohort = static_cast<Cohort>(PG_GETARG_CHAR(2));
+	event.has_actor = !PG_ARGISNULL(3);
 	event.has_subject = !PG_ARGISNULL(4);
 	if (!PG_ARGISNULL(5))
 		event.value = PG_GETARG_FLOAT8(5);
@@ -145,9 +153,10 @@ CHAT_V11_ENTRY(chat_v11_record) {
 		facts.kind = parse_kind(*text);
 	if (const auto text = pg::text_arg(fcinfo, cohort))
 		facts.cohort = parse_cohort(*text);
+	facts.has_actor = !PG_ARGISNULL(actor);
 	facts.has_subject = !PG_ARGISNULL(subject);
 	pg::EventRow event;
-	if (!PG_ARGISNULL(actor))
+	if (facts.has_actor)
 		event.put(3, PG_GETARG_DATUM(actor));
 	if (facts.has_subject)
 		event.put(4, PG_GETARG_DATUM(subject));
@@ -156,9 +165,7 @@ CHAT_V11_ENTRY(chat_v11_record) {
 		event.put(5, PG_GETARG_DATUM(value));
 	}
 	refuse_unsound(facts, now);
-	event.put(0, pg::time_datum(*facts.at));
-	event.put_names(*facts.kind, *facts.cohort);
-	pg::insert_event(event);
+	store(event, facts);
 	PG_RETURN_VOID();
 }
 
@@ -176,7 +183,7 @@ CHAT_V11_ENTRY(chat_v11_record_batch) {
 	size_t index = 0;
 	for (const auto &element : batch) {
 		pg::check_for_interrupts();
-		pg::insert_event(batch_event(element, index++, now));
+		store_batch_event(element, index++, now);
 	}
 	return Int64GetDatum(static_cast<std::int64_t>(batch.size()));
 }

@@ -26,6 +26,13 @@ written_request(const pg::TriggerCall &trigger) {
 	return request;
 }
 
+[[noreturn]] void
+refuse_bucketing() {
+	throw append_only("column bucketing of rollout_state is not written by hand",
+					  "It is what the setting of that name was at the first start, and frozen from then on.",
+					  "Before the first start: select chat_v11.set_setting('bucketing', 'unleash', 'why');");
+}
+
 // Only stage, kill switch and note can be asked for; the rest follows from them.
 void
 refuse_managed_columns(const pg::TriggerCall &trigger) {
@@ -34,6 +41,22 @@ refuse_managed_columns(const pg::TriggerCall &trigger) {
 		if (trigger.differs(column))
 			throw append_only(std::string("column ") + column + " of rollout_state is not written by hand",
 							  "It follows from the transition.", "select * from public.chat_get_v11_rollout_state();");
+	if (trigger.has("bucketing") && trigger.differs("bucketing"))
+		refuse_bucketing();
+}
+
+// 0.2 had no column for it, and one algorithm.
+Bucketing
+stored_bucketing(const pg::TriggerCall &trigger) {
+	const auto text = trigger.has("bucketing") ? trigger.text(trigger.new_row(), "bucketing") : std::nullopt;
+	return parse_bucketing(text.value_or("")).value_or(Bucketing::flagd_v2);
+}
+
+// What was chosen so far; the choice is frozen, and the state has it, once anybody was live.
+Bucketing
+chosen_bucketing(pg::Spi &spi) {
+	const auto rows = spi.query("SELECT s.value FROM chat_v11.setting s WHERE s.name = 'bucketing'");
+	return parse_bucketing(rows.empty() ? "" : rows.text(0, 1).value_or("")).value_or(Bucketing::flagd_v2);
 }
 
 // A dump's row: it must be what its log adds up to, to the last column.
@@ -63,6 +86,7 @@ is_restored_row(pg::Spi &spi, const pg::TriggerCall &trigger, pg::Change &change
 	state.updated_by = trigger.text(row, "updated_by").value_or("");
 	state.note = trigger.text(row, "note");
 	state.overridden = trigger.boolean(row, "overridden").value_or(false);
+	state.bucketing = stored_bucketing(trigger);
 	state.history_id = *history_id;
 	if (!broken)
 		broken = walker.compare(state);
@@ -96,6 +120,8 @@ decided_row(const pg::TriggerCall &trigger, const State &state, std::int64_t his
 		row.set_null("note");
 	row.set("overridden", BoolGetDatum(state.overridden));
 	row.set("history_id", Int64GetDatum(history_id));
+	if (trigger.has("bucketing"))
+		row.set("bucketing", pg::text_datum(std::string(name(state.bucketing))));
 	return row.apply();
 }
 
@@ -189,6 +215,9 @@ CHAT_V11_ENTRY(chat_v11_rollout_serialize) {
 // BEFORE ROW: decides, and puts the row as it must be.
 CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 	const pg::TriggerCall trigger(fcinfo);
+	// Decided where it comes from; refusing it here would only stop the subscription, and the next kill with it.
+	if (trigger.is_applied())
+		return PointerGetDatum(trigger.is_delete() ? trigger.old_row() : trigger.new_row());
 	if (trigger.is_delete())
 		throw append_only("the state row cannot be deleted", "A missing row would mean that nobody gets v1.1.",
 						  kill_hint);
@@ -217,6 +246,13 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 			if (by_hand && trigger.is_insert() && is_restored_row(spi, trigger, change))
 				return;
 			decide_change(stored.state, request, stored.log_has_state, change);
+			if (!stored.state.exists || !stored.state.started_at)
+				change.accepted.state.bucketing = chosen_bucketing(spi);
+			if (by_hand && trigger.is_insert() && !change.accepted.state.kill_switch) {
+				const auto asked_for = stored_bucketing(trigger);
+				if (asked_for != Bucketing::flagd_v2 && asked_for != change.accepted.state.bucketing)
+					refuse_bucketing();
+			}
 			change.history_id = pg::next_history_id(spi);
 		});
 	});
@@ -231,6 +267,12 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 CHAT_V11_ENTRY(chat_v11_rollout_log) {
 	const pg::TriggerCall trigger(fcinfo);
 	const auto row = trigger.new_row();
+	if (trigger.is_applied()) {
+		pg::log_on_commit("chat_v11: version " + std::to_string(trigger.bigint(row, "version").value_or(0)) +
+						  " came by subscription: " + pg::one_line(trigger.text(row, "stage").value_or("")) +
+						  (trigger.boolean(row, "kill_switch").value_or(true) ? ", killed" : ", live"));
+		return PointerGetDatum(nullptr);
+	}
 	auto &change = pg::last_change();
 	// Some later trigger may have put a row that nobody decided upon.
 	const auto &decided = change ? change->accepted.state : State{};

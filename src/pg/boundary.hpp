@@ -115,19 +115,20 @@ static_assert(std::is_trivially_destructible_v<Outgoing>);
 Outgoing current_exception_as_error() noexcept;
 [[noreturn]] void raise(const Outgoing &error);
 
-template <Datum (*Body)(FunctionCallInfo)>
-Datum
-enter(FunctionCallInfo fcinfo) {
-	Outgoing error;
-	try {
-		return Body(fcinfo);
-	} catch (...) {
-		error = current_exception_as_error();
-	}
-	raise(error);
-}
-
 } // namespace detail
+
+// PostgreSQL -> C++ from a callback that is no SQL function.  Whoever calls it owns nothing with a destructor.
+template <typename F>
+std::invoke_result_t<F>
+enter(F &&f) {
+	detail::Outgoing error;
+	try {
+		return f();
+	} catch (...) {
+		error = detail::current_exception_as_error();
+	}
+	detail::raise(error);
+}
 
 template <typename F>
 std::invoke_result_t<F>
@@ -163,7 +164,7 @@ check_for_interrupts() {
 	PG_FUNCTION_INFO_V1(name);                                                                                         \
 	PGDLLEXPORT Datum                                                                                                  \
 	name(PG_FUNCTION_ARGS) {                                                                                           \
-		return chat_v11::pg::detail::enter<name##_body>(fcinfo);                                                       \
+		return chat_v11::pg::enter([&] { return name##_body(fcinfo); });                                               \
 	}                                                                                                                  \
 	}                                                                                                                  \
 	static Datum name##_body([[maybe_unused]] FunctionCallInfo fcinfo)

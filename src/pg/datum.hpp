@@ -6,6 +6,7 @@
 #include "core/event.hpp"
 #include "pg/boundary.hpp"
 
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,6 +53,13 @@ Datum bytea_datum(const void *bytes, size_t size);
 inline Datum
 time_datum(Time at) {
 	return TimestampTzGetDatum(time_to_pg(at));
+}
+
+inline Uuid
+uuid_from(Datum value) {
+	Uuid uuid;
+	std::memcpy(uuid.data(), DatumGetUUIDP(value)->data, uuid.size());
+	return uuid;
 }
 
 // A row under construction: values by position, nulls where nothing is put.

@@ -10,6 +10,7 @@
 
 #include "pg/boundary.hpp"
 #include "pg/event_ring.hpp"
+#include "pg/release.hpp"
 #include "pg/settings.hpp"
 #include "pg/spi.hpp"
 
@@ -137,6 +138,35 @@ open_leaf(Relation parent, int number, LOCKMODE lock) {
 	return leaf;
 }
 
+// An event that names an actor and no cohort gets the cohort that the actor is in now.
+void
+fill_cohort(TupleTableSlot *slot) {
+	enum Column { cohort = 2, actor = 3 };
+	slot_getsomeattrs(slot, actor + 1);
+	if (!slot->tts_isnull[cohort] || slot->tts_isnull[actor])
+		return;
+	const Uuid id = uuid_from(slot->tts_values[actor]);
+	const auto found = enter([&] { return cohort_of(id); });
+
+	// Whatever the slot holds, a row of its own, in its own memory: it outlives this call.
+	slot_getallattrs(slot);
+	const int count = slot->tts_tupleDescriptor->natts;
+	auto *values = static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<size_t>(count)));
+	auto *nulls = static_cast<bool *>(palloc(sizeof(bool) * static_cast<size_t>(count)));
+	memcpy(values, slot->tts_values, sizeof(Datum) * static_cast<size_t>(count));
+	memcpy(nulls, slot->tts_isnull, sizeof(bool) * static_cast<size_t>(count));
+	values[cohort] = CharGetDatum(static_cast<char>(found));
+	nulls[cohort] = false;
+	const MemoryContext old = MemoryContextSwitchTo(slot->tts_mcxt);
+	HeapTuple tuple = heap_form_tuple(slot->tts_tupleDescriptor, values, nulls);
+	MemoryContextSwitchTo(old);
+	const Oid table = slot->tts_tableOid;
+	ExecForceStoreHeapTuple(tuple, slot, true);
+	slot->tts_tableOid = table;
+	pfree(values);
+	pfree(nulls);
+}
+
 template <typename Insert>
 void
 insert_into_ring(Relation parent, BulkInsertState bulk, Insert insert) {
@@ -159,6 +189,7 @@ insert_options(int asked) {
 
 void
 ring_tuple_insert(Relation parent, TupleTableSlot *slot, CommandId cid, int options, BulkInsertState bulk) {
+	fill_cohort(slot);
 	insert_into_ring(parent, bulk,
 					 [&](Relation leaf) { heap()->tuple_insert(leaf, slot, cid, insert_options(options), bulk); });
 }
@@ -166,6 +197,8 @@ ring_tuple_insert(Relation parent, TupleTableSlot *slot, CommandId cid, int opti
 void
 ring_multi_insert(Relation parent, TupleTableSlot **slots, int count, CommandId cid, int options,
 				  BulkInsertState bulk) {
+	for (int i = 0; i < count; ++i)
+		fill_cohort(slots[i]);
 	insert_into_ring(parent, bulk,
 					 [&](Relation leaf) { heap_multi_insert(leaf, slots, count, cid, insert_options(options), bulk); });
 }

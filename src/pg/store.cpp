@@ -89,7 +89,7 @@ load_checks(Spi &spi) {
 Settings
 load_settings(Spi &spi) {
 	const auto rows =
-		spi.query("SELECT s.name, s.value, CASE WHEN s.name <> 'preflight' THEN "
+		spi.query("SELECT s.name, s.value, CASE WHEN s.name NOT IN ('preflight', 'bucketing') THEN "
 				  "(extract(epoch FROM s.value::interval) * 1000000)::bigint END FROM chat_v11.setting s");
 	Settings settings;
 	for (std::int64_t i = 0; i < rows.size(); ++i)
@@ -105,7 +105,7 @@ undo_changes(Spi &spi, GateInput &input, Time as_of) {
 		"(extract(epoch FROM (h.change->'old'->>'min_duration')::interval) * 1000000)::bigint, "
 		"(extract(epoch FROM (h.change->'old'->>'max_duration')::interval) * 1000000)::bigint, "
 		"(extract(epoch FROM (h.change->'old'->>'quiet_period')::interval) * 1000000)::bigint, "
-		"CASE WHEN h.change->>'table' = 'setting' AND h.change->>'key' <> 'preflight' THEN "
+		"CASE WHEN h.change->>'table' = 'setting' AND h.change->>'key' NOT IN ('preflight', 'bucketing') THEN "
 		"(extract(epoch FROM (h.change->'old'->>'value')::interval) * 1000000)::bigint END "
 		"FROM chat_v11.rollout_history h WHERE h.transition = 'config' AND h.changed_at > $1 ORDER BY h.id DESC",
 		Params() << as_of);
@@ -190,7 +190,8 @@ StoredState
 load_state(Spi &spi) {
 	StoredState stored;
 	const auto rows = spi.query("SELECT s.stage, s.kill_switch, s.version, s.started_at, s.entered_at, s.updated_at, "
-								"s.updated_by, s.note, s.overridden, s.history_id FROM chat_v11.rollout_state s");
+								"s.updated_by, s.note, s.overridden, s.history_id, to_jsonb(s)->>'bucketing' "
+								"FROM chat_v11.rollout_state s");
 	if (!rows.empty()) {
 		auto &state = stored.state;
 		state.exists = true;
@@ -204,6 +205,8 @@ load_state(Spi &spi) {
 		state.note = rows.text(0, 8);
 		state.overridden = *rows.boolean(0, 9);
 		state.history_id = *rows.bigint(0, 10);
+		// 0.2 had no column for it, and one algorithm.
+		state.bucketing = parse_bucketing(rows.text(0, 11).value_or("")).value_or(Bucketing::flagd_v2);
 		stored.log_has_state = true;
 		return stored;
 	}

@@ -1,6 +1,7 @@
 #include "pg/trigger.hpp"
 
 extern "C" {
+#include "replication/logicalworker.h"
 #include "utils/datum.h"
 }
 
@@ -17,6 +18,16 @@ TriggerCall::TriggerCall(FunctionCallInfo fcinfo) : data_(reinterpret_cast<Trigg
 const char *
 TriggerCall::operation() const {
 	return is_insert() ? "INSERT" : is_update() ? "UPDATE" : is_delete() ? "DELETE" : "TRUNCATE";
+}
+
+bool
+TriggerCall::is_applied() {
+	return IsLogicalWorker();
+}
+
+bool
+TriggerCall::has(const char *column) const {
+	return call([&] { return SPI_fnumber(data_->tg_relation->rd_att, column) > 0; });
 }
 
 int

@@ -32,6 +32,8 @@ public:
 		return RelationGetRelationName(data_->tg_relation);
 	}
 	const char *operation() const;
+	// The row comes from a publication, by a subscription's worker.
+	static bool is_applied();
 
 	HeapTuple
 	old_row() const {
@@ -42,6 +44,7 @@ public:
 		return is_update() ? data_->tg_newtuple : data_->tg_trigtuple;
 	}
 
+	bool has(const char *column) const;
 	std::optional<Datum> value(HeapTuple row, const char *column) const;
 	std::optional<bool> boolean(HeapTuple row, const char *column) const;
 	std::optional<std::int64_t> bigint(HeapTuple row, const char *column) const;
