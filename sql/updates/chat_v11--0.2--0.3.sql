@@ -12,7 +12,9 @@ SELECT pg_catalog.set_config('chat_v11_update.members', (SELECT pg_catalog.array
 ALTER TABLE chat_v11.rollout_state
 	ADD bucketing text NOT NULL DEFAULT 'flagd-v2' CHECK (bucketing IN ('flagd-v2', 'unleash', 'fnv1a')),
 	SET (vacuum_truncate = false);
-INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_setting() d WHERE d.name = 'bucketing';
+-- The row is there already where 0.2 was installed with this library.
+INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_setting() d
+	WHERE d.name NOT IN (SELECT s.name FROM chat_v11.setting s);
 
 -- An event that names its actor may leave its cohort out.
 CREATE OR REPLACE FUNCTION chat_v11.record(p_kind text, p_cohort text DEFAULT NULL, p_actor uuid DEFAULT NULL, p_subject uuid DEFAULT NULL,
