@@ -107,9 +107,6 @@ BEGIN;
 SELECT fixture.attempt($$INSERT INTO chat_v11.rollout_state (stage, kill_switch, bucketing) VALUES ('canary_1', true, 'unleash')$$);
 SELECT bucketing, kill_switch FROM chat_v11.rollout_state;
 ROLLBACK;
-BEGIN;
-SELECT fixture.attempt($$INSERT INTO chat_v11.rollout_state (stage, kill_switch, bucketing) VALUES ('canary_1', false, 'sha1')$$);
-ROLLBACK;
 -- A start that was rolled back was none.
 SELECT chat_v11.set_setting('bucketing', 'unleash', 'on second thoughts') \g /dev/null
 SELECT chat_v11.set_setting('bucketing', 'fnv1a', 'on third thoughts') \g /dev/null
