@@ -81,12 +81,22 @@ send_stall	\N	\N
 \.
 SELECT count(*) FROM chat_v11.event WHERE kind = 'send_stall';
 
--- COPY of 2,000 rows: every tenth says v10, every eleventh v11, the others nothing.
+-- COPY of 2,000 rows: every tenth says v10, every eleventh v11, the others nothing.  Rows with a moment go in many at a
+-- time; without one each is stamped, and goes in alone.
+\set ECHO none
+CREATE VIEW fixture.stall AS SELECT *, ('x' || right(actor::text, 4))::bit(16)::int AS i FROM chat_v11.event WHERE kind = 'send_stall';
+\set ECHO all
+COPY chat_v11.event (at, kind, cohort, actor) FROM PROGRAM
+	$$awk 'BEGIN { for (i = 1; i <= 2000; i++) printf "2026-03-01 12:00:00+00\tsend_stall\t%s\t%032x\n", i % 10 == 0 ? "v10" : i % 11 == 0 ? "v11" : "", i }'$$ (NULL '');
 COPY chat_v11.event (kind, cohort, actor) FROM PROGRAM
 	$$awk 'BEGIN { for (i = 1; i <= 2000; i++) printf "send_stall\t%s\t%032x\n", i % 10 == 0 ? "v10" : i % 11 == 0 ? "v11" : "", i }'$$ (NULL '');
-SELECT count(*), count(*) FILTER (WHERE cohort = 'v11') > 900 AS about_half, count(*) FILTER (WHERE cohort::text <> CASE
+SELECT at AT TIME ZONE 'UTC', count(*), count(*) FILTER (WHERE cohort = 'v11') > 900 AS about_half, count(*) FILTER (WHERE cohort::text IS DISTINCT FROM CASE
 	WHEN i % 10 = 0 THEN 'v10' WHEN i % 11 = 0 THEN 'v11' WHEN public.chat_is_v11_enabled(actor::text) THEN 'v11' ELSE 'v10' END) AS wrong
-FROM (SELECT *, ('x' || right(actor::text, 4))::bit(16)::int AS i FROM chat_v11.event WHERE kind = 'send_stall') e;
+FROM fixture.stall GROUP BY at ORDER BY at;
+-- A row that is refused takes those before it along.
+COPY chat_v11.event (at, kind, cohort, actor) FROM PROGRAM
+	$$awk 'BEGIN { for (i = 1; i <= 700; i++) printf "2026-03-01 12:00:00+00\tsend_stall\t\t%s\n", i == 650 ? "" : "00000000-0000-0000-0000-000000000001" }'$$ (NULL '');
+SELECT count(*) FROM fixture.stall;
 
 -- The fold finds them where they belong, and so do the metrics.
 SELECT chat_v11.fold() = (SELECT count(*) FROM chat_v11.event);
