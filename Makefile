@@ -47,7 +47,7 @@ $(SQL_FULL): $(sort $(wildcard sql/install/*.sql))
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
 UNIT_FLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-DBOOST_TEST_DYN_LINK -Isrc -Itest/unit
+	-DBOOST_TEST_DYN_LINK -DCHAT_V11_VECTORS='"$(CURDIR)/test/vectors/bucketing.json"' -Isrc -Itest/unit
 UNIT_OBJS  = $(patsubst %.cpp,build/unit/%.o,$(wildcard test/unit/*.cpp src/core/*.cpp))
 
 .PHONY: deps unit fuzzers fuzz regress isolation tap clients traffic-check format-check docs-check bench matrix demo

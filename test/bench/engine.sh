@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# What the telemetry engine costs: make bench.  Prints Markdown tables of medians, each figure beside what it is compared
-# with, taken in the same run on one throw-away server.
+# What the telemetry engine and the cohort cost: make bench.  Prints Markdown tables of medians, each figure beside what
+# it is compared with, taken in the same run on one throw-away server.
 #
 #   test/bench/engine.sh [--full] [PART]...
 #
-# Parts: copy small fold steady history.  Without any, all of them: less than ten minutes.  --full adds a day of 100 M
-# events, an hour without folding and a log of a million rows: another half hour, and 60 GB of disk while it runs.
+# Parts: copy small fold steady history cohort.  Without any, all of them: a quarter of an hour.  --full adds a day of
+# 100 M events, an hour without folding and a log of a million rows: another half hour, and 60 GB of disk while it runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -z "${CHAT_V11_SERVER:-}" ]; then
@@ -19,11 +19,11 @@ parts=()
 for word in "$@"; do
 	case $word in
 	--full) full=1 ;;
-	copy | small | fold | steady | history) parts+=("$word") ;;
-	*) echo "usage: test/bench/engine.sh [--full] [copy|small|fold|steady|history]..." >&2 && exit 2 ;;
+	copy | small | fold | steady | history | cohort) parts+=("$word") ;;
+	*) echo "usage: test/bench/engine.sh [--full] [copy|small|fold|steady|history|cohort]..." >&2 && exit 2 ;;
 	esac
 done
-[ ${#parts[@]} -gt 0 ] || parts=(copy small fold steady history)
+[ ${#parts[@]} -gt 0 ] || parts=(copy small fold steady history cohort)
 runs=${RUNS:-7}
 turn=${TURN:-3}                                                # s
 data=$(mktemp -d "${TMPDIR:-/tmp}/chat_v11_bench.XXXXXX")
@@ -48,6 +48,7 @@ columns='(at, kind, cohort, actor, subject, value)'
 . test/bench/fold_and_gates.sh
 . test/bench/steady.sh
 . test/bench/history.sh
+. test/bench/cohort.sh
 
 load_before=$(cut -d' ' -f1 /proc/loadavg)
 for part in "${parts[@]}"; do
