@@ -149,6 +149,7 @@ select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 
 select * from public.chat_set_v11_rollout_state('canary_1', true, 'incident P0');
 \o
 SELECT stage, kill_switch, rollout_percent, next_step FROM public.chat_get_v11_rollout_state() \gx
+select public.chat_is_v11_enabled('00000000-0000-4000-8000-000000000040');
 \o /dev/null
 select * from public.chat_set_v11_rollout_state('canary_1', true, 'hard stop: p0 invariant breach');
 select * from public.chat_set_v11_rollout_state('canary_1', true, 'kill switch enabled');

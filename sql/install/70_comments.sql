@@ -36,6 +36,12 @@ COMMENT ON FUNCTION chat_v11.resync_report(timestamptz, timestamptz) IS
 COMMENT ON FUNCTION chat_v11.metric_series(text, timestamptz, timestamptz, interval) IS
 	'one metric of both cohorts over (p_from, p_to] by steps of whole seconds, at most 100,000 rows; at is the end of the '
 	'step; ERR_INVALID_ARGUMENT names the metrics that there are, or a step that fits';
+COMMENT ON FUNCTION chat_v11.flagd_config() IS
+	'a flagd flag definition that makes flagd answer as chat_is_v11_enabled() does; made anew at every change of the state';
+COMMENT ON FUNCTION chat_v11.unleash_features() IS
+	'what an Unleash server answers at /client/features; made anew at every change of the state';
+COMMENT ON FUNCTION chat_v11.ofrep_evaluate(jsonb) IS
+	'the body of an OFREP response to {"context": {"targetingKey": ...}}; response.status gets 200 or 400';
 COMMENT ON FUNCTION chat_v11.record(text, text, uuid, uuid, double precision, timestamptz) IS
 	'stores one event in the caller''s own transaction; without p_cohort it is the one that p_actor is in now; ERR_INVALID_ARGUMENT names what is wrong';
 COMMENT ON FUNCTION chat_v11.record_batch(jsonb) IS

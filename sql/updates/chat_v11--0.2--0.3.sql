@@ -12,7 +12,9 @@ SELECT pg_catalog.set_config('chat_v11_update.members', (SELECT pg_catalog.array
 ALTER TABLE chat_v11.rollout_state
 	ADD bucketing text NOT NULL DEFAULT 'flagd-v2' CHECK (bucketing IN ('flagd-v2', 'unleash', 'fnv1a')),
 	SET (vacuum_truncate = false);
-INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_setting() d WHERE d.name = 'bucketing';
+-- The row is there already where 0.2 was installed with this library.
+INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_setting() d
+	WHERE d.name NOT IN (SELECT s.name FROM chat_v11.setting s);
 
 -- An event that names its actor may leave its cohort out.
 CREATE OR REPLACE FUNCTION chat_v11.record(p_kind text, p_cohort text DEFAULT NULL, p_actor uuid DEFAULT NULL, p_subject uuid DEFAULT NULL,
@@ -41,6 +43,21 @@ CREATE TRIGGER "40_refresh" AFTER INSERT OR UPDATE OR DELETE ON chat_v11.rollout
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.rollout_refresh();
 ALTER TABLE chat_v11.rollout_state ENABLE ALWAYS TRIGGER "40_refresh";
 
+-- The release for clients of flag systems.
+
+CREATE FUNCTION chat_v11.flagd_config() RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'chat_v11_flagd_config' LANGUAGE C STABLE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.unleash_features() RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'chat_v11_unleash_features' LANGUAGE C STABLE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+-- Its parameter has no name, so that an RPC gateway passes on the whole body.  It queries nothing, and so needs no
+-- rights but its caller's.  It sets response.status, which a parallel worker may not.
+CREATE FUNCTION chat_v11.ofrep_evaluate(jsonb) RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'chat_v11_ofrep_evaluate' LANGUAGE C STABLE PARALLEL UNSAFE;
+
 -- Rights: none on what is new, but those of the levels.
 SELECT chat_v11.revoke_everything(pg_catalog.current_setting('chat_v11_update.members')::pg_catalog.oid[]);
 SELECT chat_v11.grant_access(a.grantee::pg_catalog.regrole, l.level)
@@ -63,6 +80,12 @@ COMMENT ON FUNCTION chat_v11.targeting_key(text) IS
 	'the id with each byte of its UTF-8 from 0x80 as %XX, for clients that hash UTF-16; ASCII stays as it is';
 COMMENT ON FUNCTION chat_v11.cohort_share(text[]) IS
 	'how many of these ids each stage has, killed or not: share and target are 0..1, standard_errors says how far apart; nulls and empty ids are left out';
+COMMENT ON FUNCTION chat_v11.flagd_config() IS
+	'a flagd flag definition that makes flagd answer as chat_is_v11_enabled() does; made anew at every change of the state';
+COMMENT ON FUNCTION chat_v11.unleash_features() IS
+	'what an Unleash server answers at /client/features; made anew at every change of the state';
+COMMENT ON FUNCTION chat_v11.ofrep_evaluate(jsonb) IS
+	'the body of an OFREP response to {"context": {"targetingKey": ...}}; response.status gets 200 or 400';
 COMMENT ON FUNCTION chat_v11.rollout_refresh() IS 'trigger: tells every backend that the state changed';
 COMMENT ON COLUMN chat_v11.rollout_state.bucketing IS 'how ids are hashed: the setting of that name at the first start, frozen from then on';
 COMMENT ON FUNCTION chat_v11.record(text, text, uuid, uuid, double precision, timestamptz) IS

@@ -163,6 +163,7 @@ struct Release {
 	bool kill_switch = true;
 	std::int64_t version = 0;
 	Bucketing bucketing = Bucketing::flagd_v2;
+	bool started = false; // anybody was ever live: the algorithm is frozen
 
 	constexpr unsigned
 	percent() const {

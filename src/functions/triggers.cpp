@@ -52,11 +52,12 @@ stored_bucketing(const pg::TriggerCall &trigger) {
 	return parse_bucketing(text.value_or("")).value_or(Bucketing::flagd_v2);
 }
 
-// What was chosen so far; the choice is frozen, and the state has it, once anybody was live.
-Bucketing
-chosen_bucketing(pg::Spi &spi) {
-	const auto rows = spi.query("SELECT s.value FROM chat_v11.setting s WHERE s.name = 'bucketing'");
-	return parse_bucketing(rows.empty() ? "" : rows.text(0, 1).value_or("")).value_or(Bucketing::flagd_v2);
+// The column's default says nothing; anything else must be what was chosen.
+void
+refuse_other_bucketing(const pg::TriggerCall &trigger, Bucketing chosen) {
+	const auto written = stored_bucketing(trigger);
+	if (written != chosen && written != Bucketing::flagd_v2)
+		refuse_bucketing();
 }
 
 // A dump's row: it must be what its log adds up to, to the last column.
@@ -245,14 +246,12 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 										 "select * from public.chat_get_v11_rollout_state();");
 			if (by_hand && trigger.is_insert() && is_restored_row(spi, trigger, change))
 				return;
+			const bool frozen = stored.state.exists && stored.state.started_at;
+			const auto bucketing = frozen ? stored.state.bucketing : pg::chosen_bucketing(spi);
+			if (by_hand && trigger.is_insert() && !request.kill_switch.value_or(false))
+				refuse_other_bucketing(trigger, bucketing);
 			decide_change(stored.state, request, stored.log_has_state, change);
-			if (!stored.state.exists || !stored.state.started_at)
-				change.accepted.state.bucketing = chosen_bucketing(spi);
-			if (by_hand && trigger.is_insert() && !change.accepted.state.kill_switch) {
-				const auto asked_for = stored_bucketing(trigger);
-				if (asked_for != Bucketing::flagd_v2 && asked_for != change.accepted.state.bucketing)
-					refuse_bucketing();
-			}
+			change.accepted.state.bucketing = bucketing;
 			change.history_id = pg::next_history_id(spi);
 		});
 	});

@@ -1,7 +1,7 @@
 #include "pg/release.hpp"
 
 #include "pg/log_lines.hpp"
-#include "pg/spi.hpp"
+#include "pg/store.hpp"
 
 extern "C" {
 #include "access/heapam.h"
@@ -53,6 +53,7 @@ struct Found {
 	bool announced = false;        // may be kept until an invalidation comes
 	bool exists = false;
 	bool kill_switch = true;
+	bool started = false;
 	std::int64_t version = 0;
 	char stage[32] = "";
 	char bucketing[32] = "";
@@ -86,15 +87,19 @@ read_row(TupleTableSlot *slot, Found &found) {
 	const int stage = column_of(columns, "stage", TEXTOID);
 	const int kill_switch = column_of(columns, "kill_switch", BOOLOID);
 	const int version = column_of(columns, "version", INT8OID);
+	const int started = column_of(columns, "started_at", TIMESTAMPTZOID);
 	const int bucketing = column_of(columns, "bucketing", TEXTOID);
 	bool no_switch = true;
 	bool no_version = true;
-	if (stage && kill_switch && version) {
+	bool not_started = true;
+	if (stage && kill_switch && version && started) {
+		(void)slot_getattr(slot, started, &not_started);
+		found.started = !not_started;
 		found.kill_switch = DatumGetBool(slot_getattr(slot, kill_switch, &no_switch));
 		found.version = DatumGetInt64(slot_getattr(slot, version, &no_version));
 	}
 	// 0.2 had no column for it, and one algorithm.
-	const bool sound = stage && kill_switch && version && !no_switch && !no_version &&
+	const bool sound = stage && kill_switch && version && started && !no_switch && !no_version &&
 					   copy_text(slot, stage, found.stage) &&
 					   (bucketing ? copy_text(slot, bucketing, found.bucketing)
 								  : strlcpy(found.bucketing, "flagd-v2", sizeof found.bucketing) > 0);
@@ -198,7 +203,7 @@ reload() {
 		}
 		cache.reported = false;
 		if (found.exists)
-			cache.release = {*stage, found.kill_switch, found.version, *bucketing};
+			cache.release = {*stage, found.kill_switch, found.version, *bucketing, found.started};
 		cache.valid = found.announced && cache.invalidations == before;
 		if (cache.invalidations == before)
 			return;
@@ -230,14 +235,8 @@ announce_change(Relation state_table) {
 Release
 release_to_show() {
 	auto release = current_release();
-	with_spi([&](Spi &spi) {
-		with_latest_snapshot([&] {
-			const auto rows = spi.query("SELECT s.value FROM chat_v11.setting s WHERE s.name = 'bucketing' AND NOT "
-										"EXISTS (SELECT FROM chat_v11.rollout_state r WHERE r.started_at IS NOT NULL)");
-			if (!rows.empty())
-				release.bucketing = parse_bucketing(*rows.text(0, 1)).value_or(release.bucketing);
-		});
-	});
+	if (!release.started)
+		with_spi([&](Spi &spi) { release.bucketing = chosen_bucketing(spi); });
 	return release;
 }
 

@@ -261,6 +261,12 @@ load_gate_input(Spi &spi, const State &state, Time now, std::optional<Time> as_o
 	return input;
 }
 
+Bucketing
+chosen_bucketing(Spi &spi) {
+	const auto rows = spi.query("SELECT s.value FROM chat_v11.setting s WHERE s.name = 'bucketing'");
+	return parse_bucketing(rows.empty() ? "" : rows.text(0, 1).value_or("")).value_or(Bucketing::flagd_v2);
+}
+
 std::int64_t
 next_history_id(Spi &spi) {
 	const auto rows = spi.query("SELECT coalesce(max(h.id), 0) + 1 FROM chat_v11.rollout_history h");

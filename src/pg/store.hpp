@@ -27,6 +27,9 @@ State load_state_at(Spi &spi, Time at);
 // Policies, checks, settings and attestations; telemetry is read apart.  With `as_of`, as they were at that moment.
 GateInput load_gate_input(Spi &spi, const State &state, Time now, std::optional<Time> as_of = std::nullopt);
 
+// The algorithm chosen so far; once anybody was live the choice is frozen, and the state has it.
+Bucketing chosen_bucketing(Spi &spi);
+
 // Gives the row its id, links and hashes it, and inserts it; under lock_rollout().
 void append_history(Spi &spi, HistoryRow &row);
 std::int64_t next_history_id(Spi &spi);

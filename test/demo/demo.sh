@@ -65,8 +65,19 @@ gates="select rollout_decision, gate_p0_ok, gate_p1_ok, gate_rollout_ok, reasons
 chapter "Installation: the extension, a role for the people on call, a role for the backend's telemetry"
 at "2026-03-02 16:00:00"
 admin -c "create extension chat_v11" -c "create role oncall login" -c "create role backend login" \
-	-c "select chat_v11.grant_access('oncall', 'operator')" -c "select chat_v11.grant_access('backend', 'reporter')" >/dev/null
-say "create extension chat_v11; grant_access('oncall', 'operator'); grant_access('backend', 'reporter')"
+	-c "select chat_v11.grant_access('oncall', 'operator')" -c "select chat_v11.grant_access('backend', 'reporter')" -c "select chat_v11.grant_access('backend', 'reader')" >/dev/null
+say "create extension chat_v11; grant_access('oncall', 'operator'); grant_access('backend', 'reporter'); grant_access('backend', 'reader')"
+# The chat's backend: one session, with one transaction that stays open from before the kill to after it.
+coproc backend { psql -X -qAt -U backend -v ON_ERROR_STOP=1 2>&1; }
+backend_pid=$!
+tell_backend() { printf '%s\n' "$1" >&"${backend[1]}"; }
+users_of() { # how many of ten thousand users get v1.1
+	local n
+	tell_backend "select count(*) filter (where public.chat_is_v11_enabled(i::text)) from generate_series(1, 10000) i;"
+	read -r n <&"${backend[0]}"
+	printf '%s' "$n"
+}
+
 load "2026-03-02 15:30:00" "2026-03-02 16:00:00" 0 --kill --writes-per-hour 12000 --sparse-control 10
 accepted "select * from public.chat_get_v11_rollout_state();"
 say ""
@@ -95,13 +106,25 @@ refused "select * from public.chat_set_v11_rollout_state('canary_50', false, 'pr
 load "2026-03-02 19:20:00" "2026-03-02 19:50:00" 10 --sparse-control 10
 accepted "select stage, kill_switch, rollout_percent, version, earliest_promote_at, next_step from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');"
 
+say ""
+say "The backend asks on every request; half of its users are in, and whoever was in at 1 and 10 percent still is:"
+table "select * from chat_v11.cohort_share((select array_agg(i::text) from generate_series(1, 10000) i));"
+
 chapter "canary_50: at half past midnight one receipt is lost"
 load "2026-03-02 19:50:00" "2026-03-03 00:30:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --share-since 2026-03-02T19:50:00Z
 accepted "$gates"
 load "2026-03-03 00:30:00" "2026-03-03 00:32:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --lose-receipts 1
 accepted "$gates"
+tell_backend "begin isolation level repeatable read;"
+before=$(users_of)
 say "The playbook: kill first, then look."
 accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', true, 'incident P0');"
+after=$(users_of)
+say ""
+say "The chat's backend asks chat_is_v11_enabled() for 10000 users, in a REPEATABLE READ transaction that it opened before"
+say "the kill: $before of them got v1.1 then, and $after get it now."
+tell_backend "rollback;"
+[ "$before" -gt 4500 ] && [ "$after" = 0 ] || { echo "demo: the kill did not reach the cohort" >&2; exit 1; }
 table "select * from chat_v11.missing_receipts();"
 key=$(admin -At -c "select key from chat_v11.missing_receipts(1)")
 table "select at, kind, cohort, since_ack, remark from chat_v11.trace_write('$key');"
@@ -140,4 +163,6 @@ table "select id, to_char(changed_at at time zone 'UTC', 'DD HH24:MI:SS') as utc
 table "select count(*) as rows_that_do_not_fit from chat_v11.verify_history();"
 broken=$(admin -At -c "select count(*) from chat_v11.verify_history()")
 [ "$broken" = 0 ] || { echo "demo: the log does not verify" >&2; exit 1; }
+tell_backend "\\q"
+wait "$backend_pid"
 printf '\n%d events, two simulated days, %d seconds.\n' "$total" $((SECONDS - began))

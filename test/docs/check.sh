@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The runbooks and their test cannot drift: each line of each ```sql block must stand in sql/runbook.sql, so that it was
-# run.  Also, docs/history.md must contain docs/verify_history.py as it is.  Needs no server.
+# Documents and their tests cannot drift: each line of each ```sql block of the runbooks must stand in sql/runbook.sql,
+# and of the cohort's guide in sql/cohort_guide.sql, so that it was run.  Also, docs/history.md must contain docs/verify_history.py as it is.  Needs no server.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,16 +19,20 @@ sql_lines() { # FILE: the lines within ```sql fences, without the indentation th
 	awk '/^ *```sql *$/ { inside = 1; next } /^ *```/ { inside = 0 } inside && NF { sub(/^ +/, ""); print }' "$1"
 }
 
-for doc in docs/runbooks/chat-canary-rollout-v1.1.md docs/runbooks/chat-incident-playbook-v1.1.md \
-	docs/ops/chat-v11-go-no-go-template.md; do
-	lines=$(sql_lines "$doc")
+was_run() { # DOCUMENT TEST
+	local lines
+	lines=$(sql_lines "$1")
 	[ -n "$lines" ] && rc=0 || rc=1
-	verdict "$rc" "$doc has no SQL at all"
+	verdict "$rc" "$1 has no SQL at all"
 	while IFS= read -r line; do
-		grep -qxF -e "$line" sql/runbook.sql && rc=0 || rc=1
-		verdict "$rc" "$doc: not in sql/runbook.sql: $line"
+		grep -qxF -e "$line" "$2" && rc=0 || rc=1
+		verdict "$rc" "$1: not in $2: $line"
 	done <<<"$lines"
-done
+}
+was_run docs/runbooks/chat-canary-rollout-v1.1.md sql/runbook.sql
+was_run docs/runbooks/chat-incident-playbook-v1.1.md sql/runbook.sql
+was_run docs/ops/chat-v11-go-no-go-template.md sql/runbook.sql
+was_run docs/cohort.md sql/cohort_guide.sql
 
 fence=$(awk '/^```python$/ { inside = 1; next } /^```/ { inside = 0 } inside' docs/history.md)
 [ "$fence" = "$(cat docs/verify_history.py)" ] && rc=0 || rc=1

@@ -153,7 +153,7 @@ my $turns = join '', map {
 my ($asked_out, $asked_err) = ('', '');
 my $askers = IPC::Run::start(
 	[ 'pgbench', '-n', '-T', 60, '-c', 20, '-M', 'prepared', '-f', "$dir/single.sql\@10", '-f', "$dir/READ.sql\@1", '-f',
-		"$dir/REPEATABLE.sql\@1", '-d', $node->connstr('postgres') ],
+		"$dir/REPEATABLE.sql\@1", $node->connstr('postgres') ],
 	'<', \undef, '>', \$asked_out, '2>', \$asked_err,
 	IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 $node->poll_query_until('postgres', 'SELECT count(*) > 50 FROM asked') or die 'nobody asks';
