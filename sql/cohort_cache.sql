@@ -77,6 +77,18 @@ SELECT kill_switch, fixture.enabled() FROM chat_v11.rollout_state;
 DROP TRIGGER "50_nosy" ON chat_v11.rollout_state;
 :live
 
+-- Asked between the change and the end of its statement, where the new row is not visible yet: that is not kept.
+CREATE FUNCTION fixture.peek() RETURNS trigger LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	IF public.chat_is_v11_enabled('97') THEN NULL; END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER "45_peek" AFTER UPDATE ON chat_v11.rollout_state FOR EACH ROW EXECUTE FUNCTION fixture.peek();
+:kill
+SELECT fixture.enabled();
+DROP TRIGGER "45_peek" ON chat_v11.rollout_state;
+:live
+
 -- The ways of calling it.  A plan that is kept does not keep the answer.
 SELECT fixture.around('UPDATE chat_v11.rollout_state SET kill_switch = true'), fixture.around('UPDATE chat_v11.rollout_state SET kill_switch = false');
 SET plan_cache_mode = force_generic_plan;
