@@ -1,68 +1,27 @@
 // Who gets v1.1.
 
-#include "core/refusal.hpp"
-#include "pg/datum.hpp"
 #include "pg/release.hpp"
 #include "pg/trigger.hpp"
-
-#include <algorithm>
+#include "pg/utf8_view.hpp"
 
 namespace chat_v11 {
-
-namespace {
-
-// A text as bytes of UTF-8, without a copy where it lies there as such.
-class Utf8View {
-public:
-	explicit Utf8View(Datum value) : given_(DatumGetPointer(value)) {
-		if (VARATT_IS_COMPRESSED(given_) || VARATT_IS_EXTERNAL(given_))
-			plain_ = pg::call([&] { return reinterpret_cast<const char *>(PG_DETOAST_DATUM_PACKED(value)); });
-		else
-			plain_ = given_;
-		bytes_ = {VARDATA_ANY(plain_), static_cast<size_t>(VARSIZE_ANY_EXHDR(plain_))};
-		// A database without an encoding has whatever bytes it was given.
-		static const bool as_it_is = GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
-		if (!as_it_is && std::any_of(bytes_.begin(), bytes_.end(), [](char c) { return IS_HIGHBIT_SET(c); })) {
-			converted_ = pg::to_utf8(bytes_);
-			bytes_ = converted_;
-		}
-	}
-	Utf8View(const Utf8View &) = delete;
-	Utf8View &operator=(const Utf8View &) = delete;
-	~Utf8View() {
-		if (plain_ != given_)
-			pfree(const_cast<char *>(plain_));
-	}
-	std::string_view
-	bytes() const {
-		return bytes_;
-	}
-
-private:
-	const char *given_;
-	const char *plain_;
-	std::string_view bytes_;
-	std::string converted_;
-};
-
-} // namespace
 
 // Called for every request of a chat.  Not STRICT: a null is out, and no null.
 CHAT_V11_ENTRY(chat_v11_is_enabled) {
 	const auto &release = pg::current_release();
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
-	const Utf8View id(PG_GETARG_DATUM(0));
+	const pg::Utf8View id(PG_GETARG_DATUM(0));
 	PG_RETURN_BOOL(release.has(id.bytes()));
 }
 
 CHAT_V11_ENTRY(chat_v11_bucket) {
-	const Utf8View id(PG_GETARG_DATUM(0));
+	const pg::Utf8View id(PG_GETARG_DATUM(0));
 	PG_RETURN_INT32(static_cast<std::int32_t>(flagd_bucket(id.bytes())));
 }
 
 CHAT_V11_ENTRY(chat_v11_targeting_key) {
-	const Utf8View id(PG_GETARG_DATUM(0));
+	const pg::Utf8View id(PG_GETARG_DATUM(0));
 	return pg::text_datum(targeting_key(id.bytes()));
 }
 
@@ -80,7 +39,7 @@ CHAT_V11_ENTRY(chat_v11_cohort_share) {
 	for (int i = 0; i < count; ++i) {
 		pg::check_for_interrupts();
 		if (!nulls[i])
-			counts.add(Utf8View(ids[i]).bytes());
+			counts.add(pg::Utf8View(ids[i]).bytes());
 	}
 	pg::ResultSet results(fcinfo);
 	for (const auto stage : all_stages) {

@@ -1,10 +1,8 @@
 // The release for clients of flag systems.
 
 #include "core/flag_documents.hpp"
-#include "pg/datum.hpp"
 #include "pg/release.hpp"
-
-#include <algorithm>
+#include "pg/utf8_view.hpp"
 
 namespace chat_v11 {
 
@@ -68,15 +66,8 @@ CHAT_V11_ENTRY(chat_v11_ofrep_evaluate) {
 		request.form = OfrepRequest::Form::sound;
 		pg::call([&] { read_request(PG_GETARG_JSONB_P(0), request); });
 	}
-	// A database without an encoding has whatever bytes it was given.
-	std::string converted;
-	const int encoding = GetDatabaseEncoding();
-	if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII &&
-		std::any_of(request.targeting_key.begin(), request.targeting_key.end(),
-					[](char c) { return IS_HIGHBIT_SET(c); })) {
-		converted = pg::to_utf8(request.targeting_key);
-		request.targeting_key = converted;
-	}
+	const pg::Utf8View key(request.targeting_key);
+	request.targeting_key = key.bytes();
 	const auto answer = ofrep_answer(pg::current_release(), request);
 	set_http_status(answer.http_status);
 	return pg::jsonb_datum(answer.body);
