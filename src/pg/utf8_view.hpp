@@ -14,9 +14,9 @@ public:
 	explicit Utf8View(std::string_view server_text) { look_at(server_text); }
 
 	// Of a value of type text.
-	explicit Utf8View(Datum text) : given_(DatumGetPointer(text)), plain_(given_) {
+	explicit Utf8View(Datum value) : given_(DatumGetPointer(value)), plain_(given_) {
 		if (VARATT_IS_COMPRESSED(given_) || VARATT_IS_EXTERNAL(given_))
-			plain_ = call([&] { return reinterpret_cast<const char *>(PG_DETOAST_DATUM_PACKED(text)); });
+			plain_ = call([&] { return reinterpret_cast<const char *>(PG_DETOAST_DATUM_PACKED(value)); });
 		look_at({VARDATA_ANY(plain_), static_cast<size_t>(VARSIZE_ANY_EXHDR(plain_))});
 	}
 	Utf8View(const Utf8View &) = delete;
