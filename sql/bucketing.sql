@@ -95,6 +95,7 @@ SELECT split_part(fixture.attempt($$SELECT fixture.tamper('UPDATE chat_v11.rollo
 \pset format unaligned
 \pset tuples_only on
 \set ECHO all
+SELECT fixture.attempt($$INSERT INTO chat_v11.rollout_state (stage, kill_switch, bucketing) VALUES ('canary_1', false, 'sha1')$$);
 SELECT fixture.attempt($$INSERT INTO chat_v11.rollout_state (stage, kill_switch, bucketing) VALUES ('canary_1', false, 'fnv1a')$$);
 SELECT chat_v11.set_setting('bucketing', 'fnv1a', 'as the client has it') \g /dev/null
 SELECT fixture.attempt($$INSERT INTO chat_v11.rollout_state (stage, kill_switch, bucketing) VALUES ('canary_1', false, 'unleash')$$);

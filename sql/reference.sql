@@ -38,7 +38,7 @@ WITH callable AS (
 	SELECT p.oid, p.pronamespace::regnamespace || '.' || p.proname AS name, p.proargnames
 	FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
 	WHERE p.proname IN ('force_rollout_state', 'grant_access', 'revoke_access')
-		OR p.proname !~ '^(check_event|(event_kind|cohort|histogram)_(eq|ne))$' AND EXISTS (SELECT FROM level l WHERE has_function_privilege(l.role, p.oid, 'EXECUTE'))
+		OR p.proname !~ '^(check_event|(event_kind|cohort|histogram)_(eq|ne|in))$' AND EXISTS (SELECT FROM level l WHERE has_function_privilege(l.role, p.oid, 'EXECUTE'))
 )
 SELECT c.oid::regprocedure AS function_without_section, a AS argument
 FROM callable c LEFT JOIN section s USING (name) CROSS JOIN LATERAL unnest(array_append(coalesce(c.proargnames, '{}'), '')) a

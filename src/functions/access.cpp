@@ -61,6 +61,11 @@ constexpr Grant grants[] = {
 	{Level::reporter,
 	 "EXECUTE ON FUNCTION chat_v11.check_event(timestamptz, chat_v11.event_kind, chat_v11.cohort, uuid, uuid, float8)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.clock()"},
+	// A text that is cast as it comes, such as a prepared statement's parameter, is read with its caller's rights.
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.event_kind_in(cstring)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.cohort_in(cstring)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.event_kind_in(cstring)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.cohort_in(cstring)"},
 	{Level::operator_, "EXECUTE ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.attest(text, text, boolean)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.fold(bigint)"},

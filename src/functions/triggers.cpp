@@ -55,8 +55,8 @@ stored_bucketing(const pg::TriggerCall &trigger) {
 // The column's default says nothing; anything else must be what was chosen.
 void
 refuse_other_bucketing(const pg::TriggerCall &trigger, Bucketing chosen) {
-	const auto written = stored_bucketing(trigger);
-	if (written != chosen && written != Bucketing::flagd_v2)
+	const auto written = trigger.has("bucketing") ? trigger.text(trigger.new_row(), "bucketing") : std::nullopt;
+	if (written && *written != name(chosen) && *written != name(Bucketing::flagd_v2))
 		refuse_bucketing();
 }
 

@@ -24,6 +24,14 @@ is_valid(std::string_view text, int encoding) {
 	return pg_verify_mbstr(encoding, text.data(), static_cast<int>(text.size()), true);
 }
 
+std::string
+ascii_only(std::string text) {
+	for (auto &c : text)
+		if (IS_HIGHBIT_SET(c))
+			c = '?';
+	return text;
+}
+
 } // namespace
 
 Time
@@ -41,24 +49,19 @@ to_utf8(std::string_view server_text) {
 		throw invalid_argument("text is not valid in its encoding", {}, "Send UTF-8, and set client_encoding to it.");
 	if (source == PG_UTF8)
 		return std::string(server_text);
-	const char *converted = call([&] {
-		return pg_server_to_any(pnstrdup(server_text.data(), server_text.size()), static_cast<int>(server_text.size()),
-								PG_UTF8);
-	});
-	return converted;
+	try {
+		const char *converted = call([&] {
+			return pg_server_to_any(pnstrdup(server_text.data(), server_text.size()),
+									static_cast<int>(server_text.size()), PG_UTF8);
+		});
+		return converted;
+	} catch (const Error &e) {
+		// A character that has none in Unicode; the conversion took no resource that an abort would have to give back.
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION))
+			throw;
+		throw invalid_argument("text has a character that UTF-8 has not", ascii_only(e.what()));
+	}
 }
-
-namespace {
-
-std::string
-ascii_only(std::string text) {
-	for (auto &c : text)
-		if (IS_HIGHBIT_SET(c))
-			c = '?';
-	return text;
-}
-
-} // namespace
 
 std::string
 to_utf8_lenient(std::string_view server_text) {
