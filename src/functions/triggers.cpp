@@ -310,6 +310,9 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 CHAT_V11_ENTRY(chat_v11_refuse_write) {
 	const pg::TriggerCall trigger(fcinfo);
 	const auto table = trigger.table();
+	// As with the rows: a subscription that is refused stands still, and the next kill with it.
+	if (table == "rollout_state" && trigger.is_applied())
+		return PointerGetDatum(nullptr);
 	const auto complaint = "chat_v11." + table + " takes no " + trigger.operation();
 	if (table.starts_with("event"))
 		throw append_only(complaint, "Events are dropped by the fold once they are older than chat_v11.raw_retention.",

@@ -9,6 +9,8 @@ extern "C" {
 #include "access/tableam.h"
 #include "catalog/pg_trigger.h"
 #include "storage/bufmgr.h"
+
+Datum chat_v11_rollout_refresh(PG_FUNCTION_ARGS);
 }
 
 namespace chat_v11::pg {
@@ -35,14 +37,20 @@ forget(Datum, Oid relation) {
 // Whether changes are announced: by our trigger, and also where somebody else's changes are replayed.  An installation
 // that waits for its update, or one whose triggers somebody switched off, is read anew at each call.
 bool
-is_announced(Relation table) {
+is_announced(Relation table, bool &has_trigger) {
 	const auto *triggers = table->trigdesc;
 	for (int i = 0; triggers && i < triggers->numtriggers; ++i) {
 		const auto &trigger = triggers->triggers[i];
-		if (strcmp(trigger.tgname, "40_refresh") == 0)
-			return trigger.tgenabled == TRIGGER_FIRES_ALWAYS && TRIGGER_FOR_ROW(trigger.tgtype) &&
-				   TRIGGER_FOR_INSERT(trigger.tgtype) && TRIGGER_FOR_UPDATE(trigger.tgtype) &&
-				   TRIGGER_FOR_DELETE(trigger.tgtype);
+		if (strcmp(trigger.tgname, "40_refresh") != 0)
+			continue;
+		has_trigger = true;
+		// Not what its name says if it stands back from some changes, or does something else.
+		FmgrInfo function;
+		fmgr_info(trigger.tgfoid, &function);
+		return function.fn_addr == chat_v11_rollout_refresh && trigger.tgenabled == TRIGGER_FIRES_ALWAYS &&
+			   TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_INSERT(trigger.tgtype) &&
+			   TRIGGER_FOR_UPDATE(trigger.tgtype) && TRIGGER_FOR_DELETE(trigger.tgtype) && trigger.tgnattr == 0 &&
+			   !trigger.tgqual;
 	}
 	return false;
 }
@@ -51,6 +59,7 @@ is_announced(Relation table) {
 struct Found {
 	const char *problem = nullptr; // why nobody is in
 	bool announced = false;        // may be kept until an invalidation comes
+	bool has_trigger = false;      // of 0.3 or later
 	bool exists = false;
 	bool kill_switch = true;
 	bool started = false;
@@ -98,11 +107,12 @@ read_row(TupleTableSlot *slot, Found &found) {
 		found.kill_switch = DatumGetBool(slot_getattr(slot, kill_switch, &no_switch));
 		found.version = DatumGetInt64(slot_getattr(slot, version, &no_version));
 	}
-	// 0.2 had no column for it, and one algorithm.
-	const bool sound = stage && kill_switch && version && started && !no_switch && !no_version &&
-					   copy_text(slot, stage, found.stage) &&
-					   (bucketing ? copy_text(slot, bucketing, found.bucketing)
-								  : strlcpy(found.bucketing, "flagd-v2", sizeof found.bucketing) > 0);
+	// 0.2 had no column for it, nor a trigger, and one algorithm.
+	const bool sound =
+		stage && kill_switch && version && started && !no_switch && !no_version &&
+		copy_text(slot, stage, found.stage) &&
+		(bucketing ? copy_text(slot, bucketing, found.bucketing)
+				   : !found.has_trigger && strlcpy(found.bucketing, "flagd-v2", sizeof found.bucketing) > 0);
 	if (found.exists || !sound)
 		found.problem = "the state table has columns or rows that it should not have";
 	found.exists = true;
@@ -117,14 +127,23 @@ scan(Relation table, Found &found) {
 	const Snapshot snapshot = RegisterSnapshot(GetCatalogSnapshot(RelationGetRelid(table)));
 	const TableScanDesc rows = table_beginscan_strat(table, SnapshotAny, 0, nullptr, true, false);
 	TupleTableSlot *slot = table_slot_create(table, nullptr);
+	bool ours = false;
 	while (table_scan_getnextslot(rows, ForwardScanDirection, slot)) {
 		auto *stored = reinterpret_cast<BufferHeapTupleTableSlot *>(slot);
 		LockBuffer(stored->buffer, BUFFER_LOCK_SHARE);
 		const bool visible = HeapTupleSatisfiesVisibility(stored->base.tuple, snapshot, stored->buffer);
+		const HeapTupleHeader header = stored->base.tuple->t_data;
+		const bool is_ours = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ||
+							 (!(header->t_infomask & HEAP_XMAX_INVALID) &&
+							  TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header)));
 		LockBuffer(stored->buffer, BUFFER_LOCK_UNLOCK);
+		ours = ours || is_ours;
 		if (visible)
 			read_row(slot, found);
 	}
+	// What this transaction changed is not kept: it may be taken back before 40_refresh has announced it, and then
+	// nobody tells us.
+	found.announced = found.announced && !ours;
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(rows);
 	UnregisterSnapshot(snapshot);
@@ -149,7 +168,7 @@ read_state(Found &found) {
 		if (table->rd_rel->relkind != RELKIND_RELATION || table->rd_tableam != GetHeapamTableAmRoutine()) {
 			found.problem = "chat_v11.rollout_state is no plain table";
 		} else {
-			found.announced = is_announced(table);
+			found.announced = is_announced(table, found.has_trigger);
 			scan(table, found);
 		}
 		relation_close(table, NoLock);
