@@ -1,7 +1,6 @@
 // Who gets v1.1.
 
 #include "pg/release.hpp"
-#include "pg/trigger.hpp"
 #include "pg/utf8_view.hpp"
 
 namespace chat_v11 {
@@ -50,13 +49,6 @@ CHAT_V11_ENTRY(chat_v11_cohort_share) {
 		results.put(row);
 	}
 	return static_cast<Datum>(0);
-}
-
-// AFTER ROW of the state, whoever changed it, also where somebody else's changes are replayed.
-CHAT_V11_ENTRY(chat_v11_rollout_refresh) {
-	const pg::TriggerCall trigger(fcinfo);
-	pg::announce_change(trigger.relation());
-	return PointerGetDatum(nullptr);
 }
 
 } // namespace chat_v11

@@ -2,6 +2,7 @@
 
 #include "pg/log_lines.hpp"
 #include "pg/store.hpp"
+#include "pg/trigger.hpp"
 
 extern "C" {
 #include "access/heapam.h"
@@ -246,11 +247,6 @@ current_release() {
 	return cache.release;
 }
 
-void
-announce_change(Relation state_table) {
-	call([&] { CacheInvalidateRelcache(state_table); });
-}
-
 Release
 release_to_show() {
 	auto release = current_release();
@@ -266,3 +262,15 @@ cohort_of(const Uuid &actor) {
 }
 
 } // namespace chat_v11::pg
+
+namespace chat_v11 {
+
+// 40_refresh: AFTER ROW of the state, whoever changed it, also where somebody else's changes are replayed.
+CHAT_V11_ENTRY(chat_v11_rollout_refresh) {
+	const pg::TriggerCall trigger(fcinfo);
+	const Relation table = trigger.relation();
+	pg::call([&] { CacheInvalidateRelcache(table); });
+	return PointerGetDatum(nullptr);
+}
+
+} // namespace chat_v11

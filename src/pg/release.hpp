@@ -22,9 +22,6 @@ void register_release_callback();
 // came.  Raises Error for a cancel, and where reading fails in a parallel worker, which can undo nothing.
 const Release &current_release();
 
-// For the state table's trigger: the change that it is called for is told to all backends, as it commits.
-void announce_change(Relation state_table);
-
 // The same release for whoever shows it: before the first start with the algorithm chosen so far.  Queries.
 Release release_to_show();
 
