@@ -40,6 +40,8 @@ CREATE TRIGGER "10_serialize" BEFORE INSERT ON chat_v11.rollout_history
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.rollout_serialize();
 CREATE TRIGGER "20_guard" BEFORE INSERT ON chat_v11.rollout_history
 	FOR EACH ROW EXECUTE FUNCTION chat_v11.history_guard();
+-- Also for what a subscription brings: an entry whose id is taken here must not stop it.
+ALTER TABLE chat_v11.rollout_history ENABLE ALWAYS TRIGGER "20_guard";
 CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR DELETE OR TRUNCATE ON chat_v11.rollout_history
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
 

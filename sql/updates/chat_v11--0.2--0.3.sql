@@ -58,6 +58,9 @@ CREATE FUNCTION chat_v11.unleash_features() RETURNS jsonb
 CREATE FUNCTION chat_v11.ofrep_evaluate(jsonb) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'chat_v11_ofrep_evaluate' LANGUAGE C STABLE PARALLEL UNSAFE;
 
+-- Also for what a subscription brings: an entry whose id is taken here must not stop it.
+ALTER TABLE chat_v11.rollout_history ENABLE ALWAYS TRIGGER "20_guard";
+
 -- Rights: none on what is new, but those of the levels.
 SELECT chat_v11.revoke_everything(pg_catalog.current_setting('chat_v11_update.members')::pg_catalog.oid[]);
 SELECT chat_v11.grant_access(a.grantee::pg_catalog.regrole, l.level)

@@ -1,6 +1,7 @@
 // The decision log: its guard, and its verifier.
 
 #include "core/refusal.hpp"
+#include "pg/log_lines.hpp"
 #include "pg/store.hpp"
 #include "pg/trigger.hpp"
 
@@ -125,11 +126,22 @@ first_misfit(pg::Spi &spi) {
 // BEFORE ROW of the log: its own writer, or a dump that chains.
 CHAT_V11_ENTRY(chat_v11_history_guard) {
 	const pg::TriggerCall trigger(fcinfo);
-	// What comes by subscription was checked where it comes from, and verify_history() checks it here.
-	if (!pg::appending_history() && !trigger.is_applied()) {
-		const auto row = inserted_row(trigger);
-		pg::with_spi([&](pg::Spi &spi) { pg::with_latest_snapshot([&] { require_restorable(spi, row); }); });
+	if (pg::appending_history())
+		return PointerGetDatum(trigger.new_row());
+	const auto row = inserted_row(trigger);
+	if (trigger.is_applied()) {
+		// Checked where it comes from, and by verify_history() here.  An entry of this server's own under the same id
+		// stays: refusing the other would stop the subscription, and the next kill with it.
+		const bool taken = pg::with_spi([&](pg::Spi &spi) {
+			return !spi.query_latest("SELECT FROM chat_v11.rollout_history h WHERE h.id = $1", pg::Params() << row.id)
+						.empty();
+		});
+		if (taken)
+			pg::log_on_commit("chat_v11: row " + std::to_string(row.id) +
+							  " of the log came by subscription, and this server has one of its own: not stored");
+		return PointerGetDatum(taken ? nullptr : trigger.new_row());
 	}
+	pg::with_spi([&](pg::Spi &spi) { pg::with_latest_snapshot([&] { require_restorable(spi, row); }); });
 	return PointerGetDatum(trigger.new_row());
 }
 

@@ -6,6 +6,9 @@
 #include "pg/settings.hpp"
 #include "pg/trigger.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace chat_v11 {
 
 namespace {
@@ -26,6 +29,10 @@ written_request(const pg::TriggerCall &trigger) {
 	return request;
 }
 
+// What follows from a transition.
+constexpr std::array managed_columns = {"version",    "started_at", "entered_at", "updated_at",
+										"updated_by", "overridden", "history_id"};
+
 [[noreturn]] void
 refuse_bucketing() {
 	throw append_only("column bucketing of rollout_state is not written by hand",
@@ -36,8 +43,7 @@ refuse_bucketing() {
 // Only stage, kill switch and note can be asked for; the rest follows from them.
 void
 refuse_managed_columns(const pg::TriggerCall &trigger) {
-	for (const auto *column :
-		 {"version", "started_at", "entered_at", "updated_at", "updated_by", "overridden", "history_id"})
+	for (const auto *column : managed_columns)
 		if (trigger.differs(column))
 			throw append_only(std::string("column ") + column + " of rollout_state is not written by hand",
 							  "It follows from the transition.", "select * from public.chat_get_v11_rollout_state();");
@@ -102,6 +108,33 @@ is_restored_row(pg::Spi &spi, const pg::TriggerCall &trigger, pg::Change &change
 	change.history_id = *history_id;
 	change.restored = true;
 	return true;
+}
+
+// Whether a subscription brings the row: it was decided where it comes from, and refusing it here would only stop the
+// subscription, and the next kill with it.  It comes whole; a write that leaves alone what follows from a transition,
+// or that our function asked for, is somebody's own, even if a subscription's worker runs it.
+bool
+is_replicated(const pg::TriggerCall &trigger) {
+	if (!trigger.is_applied() || pg::OpenRequest::is_waiting())
+		return false;
+	if (trigger.is_insert())
+		return trigger.bigint(trigger.new_row(), "version").has_value();
+	return trigger.is_delete() || std::any_of(managed_columns.begin(), managed_columns.end(),
+											  [&](const char *column) { return trigger.differs(column); });
+}
+
+// True while a subscription's row takes the place of the one that stands here.
+bool making_room = false;
+
+// A first copy takes the place of what was started here before: else it would fail, and be tried again for ever.
+void
+make_room() {
+	struct Scope {
+		Scope() { making_room = true; }
+		~Scope() { making_room = false; }
+	} const scope;
+	if (pg::with_spi([](pg::Spi &spi) { return spi.execute("DELETE FROM chat_v11.rollout_state"); }) > 0)
+		pg::log_on_commit("chat_v11: the state that stood here gave way to a subscription");
 }
 
 HeapTuple
@@ -216,9 +249,14 @@ CHAT_V11_ENTRY(chat_v11_rollout_serialize) {
 // BEFORE ROW: decides, and puts the row as it must be.
 CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 	const pg::TriggerCall trigger(fcinfo);
-	// Decided where it comes from; refusing it here would only stop the subscription, and the next kill with it.
-	if (trigger.is_applied())
+	if (making_room)
+		return PointerGetDatum(trigger.old_row());
+	if (is_replicated(trigger)) {
+		pg::last_change().reset();
+		if (trigger.is_insert())
+			make_room();
 		return PointerGetDatum(trigger.is_delete() ? trigger.old_row() : trigger.new_row());
+	}
 	if (trigger.is_delete())
 		throw append_only("the state row cannot be deleted", "A missing row would mean that nobody gets v1.1.",
 						  kill_hint);
@@ -266,7 +304,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 CHAT_V11_ENTRY(chat_v11_rollout_log) {
 	const pg::TriggerCall trigger(fcinfo);
 	const auto row = trigger.new_row();
-	if (trigger.is_applied()) {
+	if (!pg::last_change() && is_replicated(trigger)) {
 		pg::log_on_commit("chat_v11: version " + std::to_string(trigger.bigint(row, "version").value_or(0)) +
 						  " came by subscription: " + pg::one_line(trigger.text(row, "stage").value_or("")) +
 						  (trigger.boolean(row, "kill_switch").value_or(true) ? ", killed" : ", live"));

@@ -55,6 +55,9 @@ extern "C" {
 #undef vprintf
 #undef strerror
 #undef gettext
+#undef dgettext
+#undef ngettext
+#undef dngettext
 #undef Abs
 #undef Min
 #undef Max

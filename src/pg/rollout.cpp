@@ -148,6 +148,11 @@ OpenRequest::~OpenRequest() {
 		open_request = nullptr;
 }
 
+bool
+OpenRequest::is_waiting() {
+	return open_request != nullptr;
+}
+
 std::optional<Request>
 OpenRequest::take() {
 	if (!open_request)

@@ -39,6 +39,7 @@ public:
 	OpenRequest &operator=(const OpenRequest &) = delete;
 
 	static std::optional<Request> take();
+	static bool is_waiting();
 
 private:
 	Request request_;

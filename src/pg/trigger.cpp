@@ -7,7 +7,8 @@ extern "C" {
 
 namespace chat_v11::pg {
 
-TriggerCall::TriggerCall(FunctionCallInfo fcinfo) : data_(reinterpret_cast<TriggerData *>(fcinfo->context)) {
+TriggerCall::TriggerCall(FunctionCallInfo fcinfo)
+	: data_(reinterpret_cast<TriggerData *>(fcinfo->context)), depth_(DatumGetInt32(pg_trigger_depth(fcinfo))) {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		call([] {
 			ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -21,8 +22,8 @@ TriggerCall::operation() const {
 }
 
 bool
-TriggerCall::is_applied() {
-	return IsLogicalWorker();
+TriggerCall::is_applied() const {
+	return IsLogicalWorker() && depth_ == 1;
 }
 
 bool

@@ -32,8 +32,8 @@ public:
 		return RelationGetRelationName(data_->tg_relation);
 	}
 	const char *operation() const;
-	// The row comes from a publication, by a subscription's worker.
-	static bool is_applied();
+	// A subscription's worker does what was done at the publisher; not some other trigger or function that it runs.
+	bool is_applied() const;
 
 	HeapTuple
 	old_row() const {
@@ -91,6 +91,7 @@ public:
 private:
 	int number_of(const char *column) const;
 	TriggerData *data_;
+	int depth_; // 1 for a statement that no trigger gave
 };
 
 } // namespace chat_v11::pg

@@ -276,6 +276,52 @@ like(($subscriber->psql('postgres', 'SET session_replication_role = replica; '
 			. 'UPDATE chat_v11.rollout_state SET kill_switch = false'))[2], qr/ERR_/,
 	'subscriber: no way around the rules for a session of its own');
 is(ask($subscriber, $ask), 'f', '... and still out');
+
+# Code that an apply worker runs is not what it applies: a trigger of somebody's own meets the rules, and may kill.
+foreach my $node ($primary, $subscriber)
+{
+	ask($node, 'CREATE TABLE signal (id int PRIMARY KEY, stage text, kill boolean)');
+}
+ask($subscriber, q{CREATE TABLE answer (id int, said text);
+CREATE FUNCTION react() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM public.chat_set_v11_rollout_state(NEW.stage, NEW.kill, 'signal');
+	INSERT INTO public.answer VALUES (NEW.id, 'done');
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	INSERT INTO public.answer VALUES (NEW.id, split_part(SQLERRM, ':', 1));
+	RETURN NULL;
+END $$;
+CREATE TRIGGER react AFTER INSERT ON signal FOR EACH ROW EXECUTE FUNCTION react();
+ALTER TABLE signal ENABLE ALWAYS TRIGGER react});
+ask($primary, set_sql('canary_1', 'false'));
+ask($primary, 'ALTER PUBLICATION release ADD TABLE signal');
+ask($subscriber, 'ALTER SUBSCRIPTION release REFRESH PUBLICATION');
+$subscriber->wait_for_subscription_sync($primary, 'release');
+my $entries = ask($subscriber, 'SELECT count(*) FROM chat_v11.rollout_history');
+ask($primary, "INSERT INTO signal VALUES (1, 'full', false), (2, 'canary_10', false)");
+ask($primary, "INSERT INTO signal VALUES (3, 'canary_1', true)");
+applied();
+is(ask($subscriber, 'SELECT string_agg(said, q ORDER BY id) FROM answer, (VALUES (chr(32))) v(q)'),
+	'ERR_INVALID_TRANSITION ERR_GATE_CLOSED done', 'subscriber: a trigger that the worker runs meets the rules');
+is(ask($subscriber, 'SELECT count(*) FROM chat_v11.rollout_history') - $entries, 1, '... and its kill is in the log here');
+is(ask($subscriber, $ask), 'f', '... and holds');
+is(ask($primary, $ask), 't', '... here');
+still_kills('after a kill by a trigger');
+ask($subscriber, 'DROP SUBSCRIPTION release');
+
+# The log in the publication, too, though this server has a state and a log of its own.
+ask($primary, set_sql('canary_1', 'false'));
+is(ask($subscriber, $ask), 'f', 'subscriber: out, without a subscription');
+ask($primary, 'DROP PUBLICATION release');
+ask($primary, 'CREATE PUBLICATION release FOR TABLE chat_v11.rollout_state, chat_v11.rollout_history');
+subscribe();
+is(ask($subscriber, $ask), 't', '... in, once the first copy has replaced its own state');
+is(state($subscriber), state($primary), '... by what the primary has');
+ask($subscriber, "SELECT chat_v11.attest('telemetry:full_state', 'there')");
+still_kills('with both logs in one');
+like(server_log($subscriber), qr/LOG:  chat_v11: row \d+ of the log came by subscription, and this server has one of its own/,
+	'... of which the log tells');
 ask($subscriber, 'DROP SUBSCRIPTION release');
 
 # ---- The standby takes over, under sessions that asked it before ----
