@@ -20,7 +20,7 @@ BEGIN
 		FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid WHERE p.prokind <> 'a'
 	UNION ALL SELECT 'aggregate ' || p.oid::regprocedure || a.aggtransfn || a.aggfinalfn || a.aggcombinefn || a.aggtranstype::regtype || coalesce(p.proacl::text, '')
 		|| p.proparallel::text || coalesce(a.agginitval, '') FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN member m ON m.objid = p.oid
-	UNION ALL SELECT format('relation %s kind %s am %s options %s persistence %s acl %s owner %s', c.relname, c.relkind, a.amname, c.reloptions, c.relpersistence,
+	UNION ALL SELECT format('relation %s kind %s am %s options %s persistence %s replica identity %s acl %s owner %s', c.relname, c.relkind, a.amname, c.reloptions, c.relpersistence, c.relreplident,
 		(SELECT string_agg(x::text, ',' ORDER BY x::text) FROM unnest(c.relacl) x), c.relowner::regrole) FROM relation c LEFT JOIN pg_am a ON a.oid = c.relam
 	UNION ALL SELECT format('column %s %s %s %s notnull %s default %s storage %s stats %s', c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
 		pg_get_expr(d.adbin, d.adrelid), a.attstorage, a.attstattarget) FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0

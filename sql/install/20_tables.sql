@@ -250,6 +250,12 @@ CREATE TABLE chat_v11.gate_log (
 );
 CREATE INDEX gate_log_at ON chat_v11.gate_log (at);
 
+-- They have no key, and a publication of all tables must not refuse their updates: the fold would stop.
+ALTER TABLE chat_v11.write_0 REPLICA IDENTITY FULL;
+ALTER TABLE chat_v11.write_1 REPLICA IDENTITY FULL;
+ALTER TABLE chat_v11.write_2 REPLICA IDENTITY FULL;
+ALTER TABLE chat_v11.gate_log REPLICA IDENTITY FULL;
+
 -- What a dump carries.  Rows as installed are left out: the restored extension has its own.
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.rollout_history', '');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.rollout_state', '');

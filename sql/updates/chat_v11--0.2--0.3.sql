@@ -61,6 +61,12 @@ CREATE FUNCTION chat_v11.ofrep_evaluate(jsonb) RETURNS jsonb
 -- Also for what a subscription brings: an entry whose id is taken here must not stop it.
 ALTER TABLE chat_v11.rollout_history ENABLE ALWAYS TRIGGER "20_guard";
 
+-- They have no key, and a publication of all tables must not refuse their updates: the fold would stop.
+ALTER TABLE chat_v11.write_0 REPLICA IDENTITY FULL;
+ALTER TABLE chat_v11.write_1 REPLICA IDENTITY FULL;
+ALTER TABLE chat_v11.write_2 REPLICA IDENTITY FULL;
+ALTER TABLE chat_v11.gate_log REPLICA IDENTITY FULL;
+
 -- Rights: none on what is new, but those of the levels.
 SELECT chat_v11.revoke_everything(pg_catalog.current_setting('chat_v11_update.members')::pg_catalog.oid[]);
 SELECT chat_v11.grant_access(a.grantee::pg_catalog.regrole, l.level)

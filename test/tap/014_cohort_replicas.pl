@@ -324,6 +324,22 @@ like(server_log($subscriber), qr/LOG:  chat_v11: row \d+ of the log came by subs
 	'... of which the log tells');
 ask($subscriber, 'DROP SUBSCRIPTION release');
 
+# Everything published, as many do: neither the fold there nor the subscription here stops for the extension's tables.
+ask($primary, 'DROP PUBLICATION release');
+ask($primary, 'DROP TABLE kept; CREATE PUBLICATION release FOR ALL TABLES');
+ask($subscriber, "CREATE SUBSCRIPTION release CONNECTION '$from application_name=release' PUBLICATION release WITH (copy_data = false)");
+ask($primary, 'SELECT chat_v11.fold()');
+foreach my $kind ('write_ack', 'write_receipt')
+{
+	ask($primary, "INSERT INTO chat_v11.event (at, kind, cohort, subject) SELECT now() - interval '30 s', '$kind', 'v11', md5(i::text)::uuid "
+		. 'FROM generate_series(1, 100) i');
+	is(ask($primary, 'SELECT chat_v11.fold()'), 100, "primary: folds though all tables are published: $kind");
+}
+still_kills('with all tables in the publication');
+is(ask($subscriber, 'SELECT count(*) FROM chat_v11.event'), 0, "... where the other server's events are not stored");
+like(server_log($subscriber), qr/LOG:  chat_v11: events that come by subscription are not stored/, '... of which the log tells');
+ask($subscriber, 'DROP SUBSCRIPTION release');
+
 # ---- The standby takes over, under sessions that asked it before ----
 turn(0);
 replay();
