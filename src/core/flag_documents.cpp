@@ -103,15 +103,20 @@ unleash_document(const Release &release) {
 
 OfrepAnswer
 ofrep_answer(const Release &release, const OfrepRequest &request) {
+	if (request.form == OfrepRequest::Form::no_object)
+		return ofrep_error("PARSE_ERROR", "the body is no JSON object");
+	// A killed release answers whatever context it is asked with: after an error the client would take its caller's
+	// default.
+	if (release.kill_switch)
+		return {200, ofrep_value(release, false).dump()};
 	switch (request.form) {
+	case OfrepRequest::Form::no_object:
 	case OfrepRequest::Form::sound: break;
-	case OfrepRequest::Form::no_object: return ofrep_error("PARSE_ERROR", "the body is no JSON object");
 	case OfrepRequest::Form::no_object_as_context: return ofrep_error("INVALID_CONTEXT", "context is no object");
 	case OfrepRequest::Form::no_string_as_key:
 		return ofrep_error("INVALID_CONTEXT", "context.targetingKey is no string");
 	}
-	// A killed release answers a request without a key too: after an error the client would take its caller's default.
-	if (request.targeting_key.empty() && !release.kill_switch)
+	if (request.targeting_key.empty())
 		return ofrep_error("TARGETING_KEY_MISSING", "context.targetingKey is absent, null or empty");
 	return {200, ofrep_value(release, release.has(request.targeting_key)).dump()};
 }
