@@ -41,7 +41,8 @@ bool
 is_announced(Relation table, bool &has_trigger) {
 	const auto *triggers = table->trigdesc;
 	for (int i = 0; triggers && i < triggers->numtriggers; ++i) {
-		const auto &trigger = triggers->triggers[i];
+		// A copy, because looking up its function may bring messages in, and the relation's cache entry anew.
+		const Trigger trigger = triggers->triggers[i];
 		if (strcmp(trigger.tgname, "40_refresh") != 0)
 			continue;
 		has_trigger = true;
