@@ -30,7 +30,8 @@ CREATE TABLE chat_v11.rollout_history (
 CREATE INDEX rollout_history_config ON chat_v11.rollout_history ((change->>'table'), (change->>'key'), id)
 	WHERE transition = 'config';
 
--- The present state: one row at most.  Never cut off at its end, which would take a lock that readers stand back from.  Its foreign key makes a dump restore the log first.
+-- The present state: one row at most.  Never cut off at its end, which would take a lock that readers stand back from.
+-- Its foreign key makes a dump restore the log first.
 CREATE TABLE chat_v11.rollout_state (
 	singleton boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (singleton),
 	stage text NOT NULL CHECK (stage IN ('canary_1', 'canary_10', 'canary_50', 'full')),

@@ -162,8 +162,8 @@ ChainWalker::compare(const State &present) const {
 	if (present.overridden != state_.overridden)
 		return differs("overridden");
 	if (present.bucketing != state_.bucketing)
-		return differs("bucketing") + "; it is hashed by " + std::string(name(present.bucketing)) + ", and the log chose " +
-			   std::string(name(state_.bucketing));
+		return differs("bucketing") + "; it is hashed by " + std::string(name(present.bucketing)) +
+			   ", and the log chose " + std::string(name(state_.bucketing));
 	return std::nullopt;
 }
 
