@@ -1,5 +1,5 @@
 #include "pg/boundary.hpp"
-#include "pg/log_lines.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/release.hpp"
 #include "pg/settings.hpp"
 
@@ -11,7 +11,7 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void) {
 	chat_v11::pg::define_settings();
-	chat_v11::pg::register_log_callbacks();
+	chat_v11::pg::register_commit_callbacks();
 	chat_v11::pg::register_release_callback();
 }
 }

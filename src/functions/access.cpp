@@ -1,7 +1,7 @@
 // Rights by level, handed out and taken back.
 
 #include "core/refusal.hpp"
-#include "pg/log_lines.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/store.hpp"
 
 #include <array>

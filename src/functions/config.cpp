@@ -1,7 +1,7 @@
 // What turns a gate: policy, checks, settings, attestations.  Every change is a row of the decision log.
 
 #include "core/refusal.hpp"
-#include "pg/log_lines.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
 #include "pg/trigger.hpp"

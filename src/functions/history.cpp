@@ -1,7 +1,7 @@
 // The decision log: its guard, and its verifier.
 
 #include "core/refusal.hpp"
-#include "pg/log_lines.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/store.hpp"
 #include "pg/trigger.hpp"
 

@@ -1,7 +1,8 @@
 // The triggers on the state: the state machine enforced, and its log written, whoever writes the row.
 
+#include "core/guard.hpp"
 #include "core/refusal.hpp"
-#include "pg/log_lines.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
 #include "pg/trigger.hpp"
@@ -226,6 +227,33 @@ history_of(const pg::Change &change) {
 	return row;
 }
 
+std::string
+change_notification(const pg::Change &change) {
+	const auto *answer = change.gates.evaluation ? &change.gates.evaluation->answer : nullptr;
+	const auto reason = !answer                   ? change.gates.unavailable
+						: answer->reasons.empty() ? std::string()
+												  : answer->reasons.front();
+	return state_notification(change.before, change.accepted.state, name(change.transition), change.accepted.decision,
+							  reason);
+}
+
+// What a subscription brings was decided elsewhere, on gates that are not known here.
+std::string
+applied_notification(const pg::TriggerCall &trigger) {
+	const auto state = [&](HeapTuple row) {
+		State state;
+		state.exists = true;
+		state.stage = parse_stage(trigger.text(row, "stage").value_or("")).value_or(Stage::canary_1);
+		state.kill_switch = trigger.boolean(row, "kill_switch").value_or(true);
+		state.version = trigger.bigint(row, "version").value_or(0);
+		state.updated_at = trigger.time(row, "updated_at");
+		state.updated_by = trigger.text(row, "updated_by").value_or("");
+		return state;
+	};
+	return state_notification(trigger.is_insert() ? State{} : state(trigger.old_row()), state(trigger.new_row()),
+							  "subscription", std::nullopt, {});
+}
+
 void
 append_gate_log(pg::Spi &spi, const pg::Change &change, const HistoryRow &row) {
 	pg::Params params;
@@ -305,6 +333,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 	const pg::TriggerCall trigger(fcinfo);
 	const auto row = trigger.new_row();
 	if (!pg::last_change() && is_replicated(trigger)) {
+		pg::notify_on_commit(applied_notification(trigger));
 		pg::log_on_commit("chat_v11: version " + std::to_string(trigger.bigint(row, "version").value_or(0)) +
 						  " came by subscription: " + pg::one_line(trigger.text(row, "stage").value_or("")) +
 						  (trigger.boolean(row, "kill_switch").value_or(true) ? ", killed" : ", live"));
@@ -338,6 +367,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 					  logged.from_stage + " -> " + logged.to_stage + (logged.to_kill_switch ? ", killed" : ", live") +
 					  ", row " + std::to_string(logged.id) + ", by " + pg::one_line(logged.changed_by) + ", hash " +
 					  to_hex(logged.hash));
+	pg::notify_on_commit(change_notification(*change));
 	pg::warn_if_mocked();
 	// What was answered must outlive a crash, also where synchronous_commit is off.
 	ForceSyncCommit();

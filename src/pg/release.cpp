@@ -1,6 +1,6 @@
 #include "pg/release.hpp"
 
-#include "pg/log_lines.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/store.hpp"
 #include "pg/trigger.hpp"
 

@@ -79,16 +79,26 @@ private:
 
 } // namespace
 
-Evaluation
-evaluate_gates(const State &state, std::optional<Time> as_of, const std::string *overrides) {
+static Evaluation
+evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides) {
 	Evaluation evaluation;
-	evaluation.input = with_spi([&](Spi &spi) { return load_gate_input(spi, state, as_of ? *as_of : now(), as_of); });
+	evaluation.input = with_spi([&](Spi &spi) { return load_gate_input(spi, state, at, as_of); });
 	evaluation.input.mock_clock = mock_now().has_value();
 	if (overrides)
 		apply_overrides(evaluation.input, *overrides);
 	add_telemetry(evaluation.input);
 	evaluation.answer = evaluate(evaluation.input);
 	return evaluation;
+}
+
+Evaluation
+evaluate_gates(const State &state, std::optional<Time> as_of, const std::string *overrides) {
+	return evaluate_at(state, as_of ? *as_of : now(), as_of, overrides);
+}
+
+Evaluation
+evaluate_gates_at(const State &state, Time before_snapshot) {
+	return evaluate_at(state, before_snapshot, std::nullopt, nullptr);
 }
 
 // No more than half of what the caller's own statement_timeout leaves: what is optional must not use it up.

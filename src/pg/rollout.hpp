@@ -18,6 +18,10 @@ struct Evaluation {
 Evaluation evaluate_gates(const State &state, std::optional<Time> as_of = std::nullopt,
 						  const std::string *overrides = nullptr);
 
+// The same at a moment before the active snapshot was taken: however long this process stood still in between, no write
+// is taken for unanswered whose answer the snapshot does not see.
+Evaluation evaluate_gates_at(const State &state, Time before_snapshot);
+
 // Runs f in a subtransaction, for so long at most.  Its failure is undone and told, "" where there was none; only the
 // caller's own cancel or time-out goes on as an exception.
 std::string attempt_within(int milliseconds, const std::function<void()> &f);
@@ -44,6 +48,11 @@ public:
 private:
 	Request request_;
 };
+
+// Asks the triggers for a change, under the lock that orders them all; the state after it.  Whatever refuses it is written
+// to the server's log.  With `still`, nothing is asked for where that says no to the state as it is under the lock.
+std::optional<State> change_state(const Request &request, const std::function<bool(const State &)> &still);
+State change_state(const Request &request);
 
 // What the decision log keeps of it: the answer, or why there is none.
 std::string gates_json(const BoundedEvaluation &gates, const std::vector<std::string> &unmet);

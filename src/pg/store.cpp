@@ -1,6 +1,6 @@
 #include "pg/store.hpp"
 
-#include "pg/log_lines.hpp"
+#include "pg/on_commit.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,0 +1,95 @@
+#include "core/guard.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace chat_v11 {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Six bytes for each at worst, as \u00XX, leave room for the rest below PostgreSQL's 8,000.
+constexpr size_t max_reason_bytes = 1000;
+
+std::string
+failing(const GateAnswer &answer, OnFail on_fail) {
+	std::string text;
+	for (const auto &result : answer.checks)
+		if (result.check.counts() && result.check.on_fail == on_fail && result.status == Status::fail)
+			text += (text.empty() ? "" : "; ") + result.reason;
+	return text;
+}
+
+Json
+state_json(const State &state) {
+	return {{"stage", name(state.stage)}, {"kill_switch", state.kill_switch}};
+}
+
+std::string
+payload(const Json &json) {
+	return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json
+reason_json(std::string_view reason) {
+	return reason.empty() ? Json(nullptr) : Json(truncate_utf8(std::string(reason), max_reason_bytes));
+}
+
+} // namespace
+
+std::optional<GuardAct>
+guard_act(const GateAnswer &answer) {
+	if (!answer.state.live())
+		return std::nullopt;
+	const auto act = [](bool kill, const std::string &text) {
+		return GuardAct{kill, truncate_utf8("guard: " + text, max_note_bytes)};
+	};
+	if (const auto text = failing(answer, OnFail::kill); !text.empty())
+		return act(true, text);
+	if (const auto text = failing(answer, OnFail::rollback); !text.empty() && answer.state.stage != Stage::canary_1)
+		return act(false, text);
+	return std::nullopt;
+}
+
+Duration
+retry_after(int failures, Duration interval) {
+	constexpr Duration longest = std::chrono::seconds(30);
+	auto wait = interval;
+	for (int i = 1; i < failures && wait < longest; ++i)
+		wait *= 2;
+	return std::min(wait, std::max(longest, interval));
+}
+
+std::string
+state_notification(const State &before, const State &after, std::string_view transition,
+				   std::optional<Decision> decision, std::string_view reason) {
+	Json json;
+	json["event"] = "state";
+	json["version"] = after.version;
+	json["from"] = state_json(before);
+	json["to"] = state_json(after);
+	json["transition"] = transition;
+	json["decision"] = decision ? Json(name(*decision)) : Json(nullptr);
+	json["reason"] = reason_json(reason);
+	json["by"] = truncate_utf8(after.updated_by, max_name_bytes);
+	json["at"] = after.updated_at ? Json(format_iso(*after.updated_at)) : Json(nullptr);
+	return payload(json);
+}
+
+std::string
+decision_notification(const State &state, std::optional<Decision> before, Decision after, std::string_view reason,
+					  Time at) {
+	Json json;
+	json["event"] = "decision";
+	json["version"] = state.version;
+	json["from"] = before ? Json(name(*before)) : Json(nullptr);
+	json["to"] = name(after);
+	json["decision"] = name(after);
+	json["reason"] = reason_json(reason);
+	json["at"] = format_iso(at);
+	return payload(json);
+}
+
+} // namespace chat_v11

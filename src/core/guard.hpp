@@ -1,0 +1,31 @@
+#pragma once
+
+// What the guard does about an evaluation of the gates, and whom it tells what.
+
+#include "core/gates.hpp"
+#include "core/transition.hpp"
+
+namespace chat_v11 {
+
+inline constexpr std::string_view guard_name = "chat_v11 guard";
+
+// The one step that an evaluation calls for: a kill where an enabled check with on_fail `kill` fails while the rollout is
+// live; else, above canary_1, a rollback to there where one with on_fail `rollback` does.  Unknown is never red.
+struct GuardAct {
+	bool kill;
+	std::string note; // names the checks and their figures
+};
+std::optional<GuardAct> guard_act(const GateAnswer &answer);
+
+// How long after a failed round the next one is tried: twice as long each time, from the interval up to 30 s.
+Duration retry_after(int failures, Duration interval);
+
+// Payloads of channel chat_v11, one JSON object of less than 8,000 bytes in any encoding.
+// {"event": "state", "version", "from": {"stage", "kill_switch"}, "to": {...}, "transition", "decision", "reason", "by", "at"}
+std::string state_notification(const State &before, const State &after, std::string_view transition,
+							   std::optional<Decision> decision, std::string_view reason);
+// {"event": "decision", "version", "from", "to", "decision", "reason", "at"}: `from` and `to` are decisions
+std::string decision_notification(const State &state, std::optional<Decision> before, Decision after,
+								  std::string_view reason, Time at);
+
+} // namespace chat_v11

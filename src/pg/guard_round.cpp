@@ -1,0 +1,136 @@
+#include "pg/guard_round.hpp"
+
+#include "pg/gate_log.hpp"
+#include "pg/guard_lock.hpp"
+#include "pg/on_commit.hpp"
+#include "pg/rollout.hpp"
+#include "pg/settings.hpp"
+
+namespace chat_v11::pg {
+
+namespace {
+
+// 0 is no object's number, so the lock is the database's, whatever becomes of the extension in it.
+LOCKTAG
+guard_lock() {
+	constexpr Oid extensions = 3079;
+	constexpr int of_guard = 3;
+	LOCKTAG tag;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, extensions, InvalidOid, of_guard);
+	return tag;
+}
+
+bool
+acquire(bool for_session) {
+	const auto tag = guard_lock();
+	return call([&] { return LockAcquire(&tag, ExclusiveLock, for_session, true); }) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+// Under the lock: a human may have killed, or gone back to canary_1, since the gates were read.
+bool
+is_still_due(const State &state, const GuardAct &act) {
+	return state.live() && (act.kill || state.stage != Stage::canary_1);
+}
+
+bool
+act_on(Watch &watch, const GuardAct &act, const std::string &approver) {
+	watch.wanted = act.kill ? "kill" : "rollback";
+	Request request;
+	request.stage = std::string(name(Stage::canary_1));
+	request.kill_switch = act.kill;
+	request.note = act.note;
+	request.approved_by = approver;
+	request.caller = guard_name;
+	const auto changed = change_state(request, [&](const State &state) { return is_still_due(state, act); });
+	last_change().reset();
+	if (!changed)
+		return false;
+	log_on_commit("chat_v11 guard: " + watch.wanted + ": " + one_line(act.note));
+	watch.state = *changed;
+	watch.action = watch.wanted;
+	return true;
+}
+
+void
+write_gate_log(Spi &spi, const Evaluation &evaluation) {
+	const auto &answer = evaluation.answer;
+	const auto before = newest_gate_log(spi, answer.mock_clock, false);
+	if (!gate_log_due(spi, answer))
+		return;
+	append_gate_log(spi, gate_log_entry(evaluation));
+	if (before && before->decision == answer.decision)
+		return;
+	const auto was = before ? before->decision : std::nullopt;
+	const auto reason = answer.reasons.empty() ? std::string() : answer.reasons.front();
+	notify_on_commit(decision_notification(answer.state, was, answer.decision, reason, answer.evaluated_at));
+	log_on_commit("chat_v11 guard: " + std::string(was ? name(*was) : "no decision") + " -> " +
+				  std::string(name(answer.decision)) + " at " + describe(answer.state) +
+				  (reason.empty() ? "" : ": " + one_line(reason)));
+}
+
+} // namespace
+
+bool
+lock_guard_for_session() {
+	return acquire(true);
+}
+
+bool
+lock_guard_for_transaction() {
+	return acquire(false);
+}
+
+void
+unlock_guard_for_session() {
+	const auto tag = guard_lock();
+	call([&] { LockRelease(&tag, ExclusiveLock, true); });
+}
+
+GuardState
+load_guard_state(Spi &spi) {
+	GuardState state;
+	const auto rows = spi.query("SELECT g.expected, g.stopped_at, g.stopped_by FROM chat_v11.guard_state g");
+	if (rows.empty())
+		return state;
+	state.expected = *rows.boolean(0, 1);
+	state.stopped_at = rows.time(0, 2);
+	state.stopped_by = rows.text(0, 3).value_or("");
+	return state;
+}
+
+void
+expect_guard(Spi &spi, Time since) {
+	spi.execute("UPDATE chat_v11.guard_state SET expected = true, expected_since = $1, stopped_at = NULL, stopped_by = NULL "
+				"WHERE NOT expected",
+				Params() << since);
+}
+
+void
+note_guard_error(Spi &spi, const std::string &error, Time at) {
+	spi.execute("UPDATE chat_v11.guard_state SET last_error = $1, last_error_at = $2", Params() << error << at);
+}
+
+void
+watch_rollout(Watch &watch, const std::string &approver) {
+	const auto at = now();
+	with_latest_snapshot([&] {
+		watch.state = with_spi([](Spi &spi) { return load_state(spi).state; });
+		if (!watch.state.exists)
+			return;
+		const auto evaluation = evaluate_gates_at(watch.state, at);
+		watch.decision = evaluation.answer.decision;
+		if (const auto act = guard_act(evaluation.answer); act && act_on(watch, *act, approver))
+			return; // the change has its row in the gate log, and its notification
+		with_spi([&](Spi &spi) { write_gate_log(spi, evaluation); });
+	});
+}
+
+void
+drop_what_is_old(Time now) {
+	with_spi([&](Spi &spi) {
+		drop_old_gate_log(spi, now);
+		drop_silent_consumers(spi, now);
+	});
+}
+
+} // namespace chat_v11::pg

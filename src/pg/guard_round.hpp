@@ -1,0 +1,38 @@
+#pragma once
+
+// One round of the guard, as the worker and guard_tick() share it.
+
+#include "core/guard.hpp"
+#include "pg/spi.hpp"
+
+namespace chat_v11::pg {
+
+// chat_v11.guard_state: what outlives a guard.
+struct GuardState {
+	bool expected = false;
+	std::optional<Time> stopped_at;
+	std::string stopped_by;
+};
+GuardState load_guard_state(Spi &spi);
+void expect_guard(Spi &spi, Time since);
+void note_guard_error(Spi &spi, const std::string &error, Time at);
+
+// What came of looking at the gates.
+struct Watch {
+	State state;                      // as it is afterwards
+	std::optional<Decision> decision; // none while no rollout was started
+	std::string wanted;               // "kill" or "rollback", also where it failed
+	std::string action;               // the same, once done
+};
+
+// Looks, acts, writes the gate log and notifies, with the newest snapshot.  `watch` tells also after an exception how
+// far it came.
+void watch_rollout(Watch &watch, const std::string &approver);
+
+// One session's worth of events at most, so that a backlog never keeps the next look waiting for long.
+inline constexpr std::int64_t fold_at_most = 500'000;
+
+// What is past its retention, beside what the fold drops.
+void drop_what_is_old(Time now);
+
+} // namespace chat_v11::pg
