@@ -54,6 +54,8 @@ DROP EXTENSION chat_v11;
 \i :body
 \set released 0.2
 \i :body
+\set released 0.3
+\i :body
 
 DROP SCHEMA upgrade CASCADE;
 ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM regress_up_by_hand;
