@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdio>
 
 namespace chat_v11 {
 
@@ -60,6 +61,34 @@ retry_after(int failures, Duration interval) {
 	for (int i = 1; i < failures && wait < longest; ++i)
 		wait *= 2;
 	return std::min(wait, std::max(longest, interval));
+}
+
+std::string
+format_guard_line(const GuardLine &line) {
+	char figures[64];
+	std::snprintf(figures, sizeof figures, "%lld failures %d ms %.1f", static_cast<long long>(line.rounds),
+				  line.failures, line.milliseconds);
+	return line.state + " round " + figures + " ended " + (line.ended ? format_iso(*line.ended) : "never") + ": " +
+		   line.rest;
+}
+
+std::optional<GuardLine>
+parse_guard_line(const std::string &text) {
+	char state[16];
+	char ended[32];
+	long long rounds = 0;
+	GuardLine line;
+	int used = 0;
+	if (std::sscanf(text.c_str(), "%15s round %lld failures %d ms %lf ended %27[^ ]%n", state, &rounds, &line.failures,
+					&line.milliseconds, ended, &used) != 5)
+		return std::nullopt;
+	line.state = state;
+	line.rounds = rounds;
+	line.ended = parse_iso(ended);
+	const auto rest = text.find(": ", static_cast<size_t>(used) > 0 ? static_cast<size_t>(used) - 1 : 0);
+	if (rest != std::string::npos)
+		line.rest = text.substr(rest + 2);
+	return line;
 }
 
 std::string

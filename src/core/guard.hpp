@@ -20,6 +20,18 @@ std::optional<GuardAct> guard_act(const GateAnswer &answer);
 // How long after a failed round the next one is tried: twice as long each time, from the interval up to 30 s.
 Duration retry_after(int failures, Duration interval);
 
+// What the worker shows of itself in pg_stat_activity after each round, the fields first, since the server may cut it.
+struct GuardLine {
+	std::string state; // a word: guarding, idle, standby, waiting, stopped
+	std::int64_t rounds = 0;
+	std::optional<Time> ended;
+	double milliseconds = 0; // that the last round took
+	int failures = 0;        // in a row
+	std::string rest;        // for people
+};
+std::string format_guard_line(const GuardLine &line);
+std::optional<GuardLine> parse_guard_line(const std::string &text);
+
 // Payloads of channel chat_v11, one JSON object of less than 8,000 bytes in any encoding.
 // {"event": "state", "version", "from": {"stage", "kill_switch"}, "to": {...}, "transition", "decision", "reason", "by", "at"}
 std::string state_notification(const State &before, const State &after, std::string_view transition,

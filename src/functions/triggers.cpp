@@ -240,7 +240,7 @@ change_notification(const pg::Change &change) {
 // What a subscription brings was decided elsewhere, on gates that are not known here.
 std::string
 applied_notification(const pg::TriggerCall &trigger) {
-	const auto state = [&](HeapTuple row) {
+	const auto read = [&](HeapTuple row) {
 		State state;
 		state.exists = true;
 		state.stage = parse_stage(trigger.text(row, "stage").value_or("")).value_or(Stage::canary_1);
@@ -250,7 +250,7 @@ applied_notification(const pg::TriggerCall &trigger) {
 		state.updated_by = trigger.text(row, "updated_by").value_or("");
 		return state;
 	};
-	return state_notification(trigger.is_insert() ? State{} : state(trigger.old_row()), state(trigger.new_row()),
+	return state_notification(trigger.is_insert() ? State{} : read(trigger.old_row()), read(trigger.new_row()),
 							  "subscription", std::nullopt, {});
 }
 

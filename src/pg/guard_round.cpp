@@ -110,6 +110,16 @@ note_guard_error(Spi &spi, const std::string &error, Time at) {
 	spi.execute("UPDATE chat_v11.guard_state SET last_error = $1, last_error_at = $2", Params() << error << at);
 }
 
+// A scheduler may call every second: a row a minute tells well enough that it does.
+void
+note_tick(Spi &spi, Time at, const std::string &failure) {
+	expect_guard(spi, at);
+	spi.execute("UPDATE chat_v11.guard_state SET last_tick = $1 WHERE last_tick > $1 - interval '50 s' IS NOT TRUE",
+				Params() << at);
+	if (!failure.empty())
+		note_guard_error(spi, failure, at);
+}
+
 void
 watch_rollout(Watch &watch, const std::string &approver) {
 	const auto at = now();

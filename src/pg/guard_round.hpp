@@ -15,6 +15,7 @@ struct GuardState {
 };
 GuardState load_guard_state(Spi &spi);
 void expect_guard(Spi &spi, Time since);
+void note_tick(Spi &spi, Time at, const std::string &failure);
 void note_guard_error(Spi &spi, const std::string &error, Time at);
 
 // What came of looking at the gates.

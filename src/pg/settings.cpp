@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <cstring>
 
+extern "C" {
+#include "utils/varlena.h"
+}
+
 namespace chat_v11::pg {
 
 namespace {
@@ -18,6 +22,8 @@ int bucket_retention_s = 30 * 86400;
 int raw_retention_s = 86400;
 int write_retention_s = 2 * 86400;
 int kill_gate_timeout = 1000;
+int guard_interval_ms = 1000;
+char *guard_databases_text = nullptr;
 char *fault_text = nullptr;
 
 void *
@@ -95,6 +101,19 @@ check_mock_now(char **newval, void **extra, GucSource) {
 	return true;
 }
 
+// Names as they are in pg_database, with commas between; in double quotes where a name has a comma or a blank.
+bool
+check_guard_databases(char **newval, void **, GucSource) {
+	char *copy = pstrdup(*newval ? *newval : "");
+	List *names = NIL;
+	const bool is_list = SplitGUCList(copy, ',', &names);
+	list_free(names);
+	pfree(copy);
+	if (!is_list)
+		GUC_check_errdetail("It must be a list of databases, with commas between.");
+	return is_list;
+}
+
 void
 assign_mock_now(const char *, void *extra) {
 	mocked = extra != nullptr;
@@ -123,6 +142,12 @@ define_settings() {
 							"Longest time that a kill spends on reading the gates it logs.",
 							"After that the kill goes on and logs the gates as unavailable.", &kill_gate_timeout, 1000,
 							10, 60000, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+	DefineCustomIntVariable("chat_v11.guard_interval", "From one round of the guard to the next.", nullptr,
+							&guard_interval_ms, 1000, 100, 60000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+	DefineCustomStringVariable("chat_v11.guard_databases", "Databases that have a guard from the server's start on.",
+							   "Needs chat_v11 in shared_preload_libraries; elsewhere chat_v11.start_guard() starts one.",
+							   &guard_databases_text, "", PGC_SIGHUP, GUC_LIST_INPUT, check_guard_databases, nullptr,
+							   nullptr);
 	DefineCustomStringVariable("chat_v11.fault", "Test aid: makes the n-th crossing into the server go wrong.",
 							   "KIND:N with KIND exception, bad_alloc, error or cancel; empty for none.", &fault_text,
 							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, check_fault, assign_fault, nullptr);
@@ -151,6 +176,21 @@ raw_retention() {
 Duration
 write_retention() {
 	return std::chrono::seconds(write_retention_s);
+}
+
+Duration
+guard_interval() {
+	return std::chrono::milliseconds(guard_interval_ms);
+}
+
+std::vector<std::string>
+guard_databases() {
+	std::vector<std::string> databases;
+	List *names = NIL;
+	call([&] { (void)SplitGUCList(pstrdup(guard_databases_text ? guard_databases_text : ""), ',', &names); });
+	for (int i = 0; i < list_length(names); ++i)
+		databases.emplace_back(static_cast<const char *>(list_nth(names, i)));
+	return databases;
 }
 
 bool

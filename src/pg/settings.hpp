@@ -6,6 +6,8 @@
 #include "core/time.hpp"
 
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace chat_v11::pg {
 
@@ -29,5 +31,13 @@ bool is_restoring();
 
 // chat_v11.kill_gate_timeout: how long a kill may spend on reading the gates that it logs.
 int kill_gate_timeout_ms();
+
+// chat_v11.guard_interval, and chat_v11.guard_databases in the server's encoding.
+Duration guard_interval();
+std::vector<std::string> guard_databases();
+
+// The guard's.
+Duration guard_interval();
+std::vector<std::string> guard_databases();
 
 } // namespace chat_v11::pg

@@ -1,0 +1,126 @@
+// The guard by hand: one round, start, stop, and how it is.
+
+#include "core/refusal.hpp"
+#include "core/varint.hpp"
+#include "pg/fold.hpp"
+#include "pg/guard_lock.hpp"
+#include "pg/guard_round.hpp"
+#include "pg/guard_worker.hpp"
+#include "pg/on_commit.hpp"
+#include "pg/rollout.hpp"
+#include "pg/settings.hpp"
+
+namespace chat_v11 {
+
+namespace {
+
+void
+tell(int level, const std::string &sentence, const std::string &hint) {
+	const auto text = pg::from_utf8(sentence);
+	pg::call([&] {
+		ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str())));
+	});
+}
+
+// Whatever a fold of its own rights would raise is told, and undoes only itself.
+std::string
+fold_within(std::int64_t &folded) {
+	try {
+		pg::in_subtransaction([&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
+	} catch (const pg::Error &e) {
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
+			throw;
+		return pg::to_utf8_lenient(e.what());
+	} catch (const Refusal &e) {
+		return e.what();
+	} catch (const CorruptBytes &e) {
+		return e.what();
+	}
+	return {};
+}
+
+std::string
+pid_text(std::optional<int> pid) {
+	return pid ? "process " + std::to_string(*pid) : std::string("another session");
+}
+
+Datum
+answer_tick(FunctionCallInfo fcinfo, const pg::Watch &watch, std::int64_t folded, const std::string &remark) {
+	pg::Row row(pg::result_columns(fcinfo));
+	pg::RowWriter out(row);
+	out << (watch.decision ? std::optional(std::string(name(*watch.decision))) : std::nullopt)
+		<< (watch.action.empty() ? std::nullopt : std::optional(watch.action)) << folded
+		<< (remark.empty() ? std::nullopt : std::optional(remark));
+	return pg::return_row(fcinfo, row);
+}
+
+} // namespace
+
+CHAT_V11_ENTRY(chat_v11_guard_tick) {
+	pg::call([] {
+		PreventCommandDuringRecovery("chat_v11.guard_tick()");
+		PreventCommandIfReadOnly("chat_v11.guard_tick()");
+	});
+	pg::Watch watch;
+	if (!pg::lock_guard_for_transaction()) {
+		const auto found = pg::find_guard();
+		return answer_tick(fcinfo, watch, 0,
+						   "another guard is at work: " + pid_text(found ? std::optional(found->pid) : std::nullopt));
+	}
+	pg::watch_rollout(watch, pg::default_approver());
+	// Then the transaction should end.
+	if (!watch.action.empty())
+		return answer_tick(fcinfo, watch, 0, "the events are folded by the next round");
+	std::int64_t folded = 0;
+	const auto failure = fold_within(folded);
+	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
+	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, failure); });
+	pg::drop_what_is_old(now);
+	if (!failure.empty())
+		tell(WARNING, "the fold failed: " + failure, "select * from chat_v11.fold_status();");
+	return answer_tick(fcinfo, watch, folded, failure.empty() ? "" : "the fold failed: " + failure);
+}
+
+CHAT_V11_ENTRY(chat_v11_start_guard) {
+	if (!pg::call([] { return RecoveryInProgress(); }))
+		pg::with_spi([&](pg::Spi &spi) {
+			spi.execute("UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL WHERE stopped_at IS NOT NULL");
+		});
+	if (const auto found = pg::find_guard()) {
+		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid), "select * from chat_v11.guard_status();");
+		return Int32GetDatum(found->pid);
+	}
+	const int pid = pg::start_guard_process();
+	pg::log_on_commit("chat_v11 guard: started by " + pg::one_line(pg::session_role()) + ", process " +
+					  std::to_string(pid));
+	return Int32GetDatum(pid);
+}
+
+CHAT_V11_ENTRY(chat_v11_stop_guard) {
+	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
+	const auto by = pg::session_role();
+	pg::with_spi([&](pg::Spi &spi) {
+		spi.execute("UPDATE chat_v11.guard_state SET expected = false, stopped_at = $1, stopped_by = $2",
+					pg::Params() << now << by);
+	});
+	const auto found = pg::find_guard();
+	const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
+	if (state.live())
+		tell(WARNING, "nobody watches the rollout from now on: it is at " + describe(state),
+			 "select chat_v11.start_guard();");
+	pg::log_on_commit("chat_v11 guard: stopped by " + pg::one_line(by));
+	return BoolGetDatum(found.has_value());
+}
+
+CHAT_V11_ENTRY(chat_v11_guard_status) {
+	const auto report = pg::guard_report();
+	const auto fold = pg::with_spi([](pg::Spi &spi) { return pg::read_fold_status(spi); });
+	pg::Row row(pg::result_columns(fcinfo));
+	pg::RowWriter out(row);
+	out << report.state << report.running << report.pid << report.last_round << report.round_ms << report.rounds
+		<< fold.tail_events << fold.lag_seconds << report.failures << report.last_error << report.last_error_at
+		<< report.remark;
+	return pg::return_row(fcinfo, row);
+}
+
+} // namespace chat_v11

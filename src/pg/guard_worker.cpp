@@ -1,0 +1,447 @@
+// The worker: rounds, each in transactions of its own, until the database or the server goes.
+
+#include "pg/guard_worker.hpp"
+
+#include "core/refusal.hpp"
+#include "core/varint.hpp"
+#include "pg/fold.hpp"
+#include "pg/guard_launcher.hpp"
+#include "pg/guard_lock.hpp"
+#include "pg/guard_round.hpp"
+#include "pg/on_commit.hpp"
+#include "pg/rollout.hpp"
+#include "pg/settings.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <sys/stat.h>
+
+extern "C" {
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "common/relpath.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/wait_event.h"
+
+PGDLLEXPORT void chat_v11_guard_main(Datum argument);
+}
+
+namespace chat_v11::pg {
+
+namespace {
+
+constexpr auto long_pause = std::chrono::seconds(5); // while there is nothing to guard
+constexpr auto error_note_every = std::chrono::minutes(1);
+
+// What is put to one place.  Whatever it raises has rolled back when it goes on its way.
+template <typename F>
+void
+in_transaction(MemoryContext memory, F &&f) {
+	call([] {
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+	});
+	try {
+		f();
+		call([] { CommitTransactionCommand(); });
+	} catch (...) {
+		call([&] {
+			AbortCurrentTransaction();
+			MemoryContextSwitchTo(memory);
+		});
+		throw;
+	}
+	MemoryContextSwitchTo(memory);
+}
+
+std::string
+error_text(const std::exception &e) {
+	const auto *error = dynamic_cast<const Error *>(&e);
+	if (!error)
+		return e.what();
+	const std::string detail = error->detail();
+	return to_utf8_lenient(std::string(error->what()) + (detail.empty() ? "" : "; " + detail));
+}
+
+bool
+is_lock_timeout(const std::exception &e) {
+	const auto *error = dynamic_cast<const Error *>(&e);
+	return error && error->sqlstate() == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+void
+warn(const std::string &utf8) {
+	const auto text = from_utf8(one_line(utf8));
+	call([&] { ereport(WARNING, (errmsg_internal("chat_v11 guard: %s", text.c_str()))); });
+}
+
+void
+log(const std::string &utf8) {
+	log_now("chat_v11 guard: " + one_line(utf8));
+}
+
+// Nothing that a database's or a role's settings say may turn what the guard does.
+void
+set_session() {
+	const auto set = [](const char *name, const char *value) {
+		SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+	};
+	call([&] {
+		set("search_path", "pg_catalog, chat_v11, pg_temp");
+		set("default_transaction_isolation", "read committed");
+		set("default_transaction_read_only", "off");
+		set("session_replication_role", "origin");
+		set("row_security", "off");
+		set("statement_timeout", "0");
+		set("jit", "off");
+		set("intervalstyle", "postgres");
+		set("datestyle", "ISO");
+		// guard_status() reads what the guard says of itself.
+		set("track_activities", "on");
+		// A kill that waits for a standby that is gone would be seen by nobody.
+		set("synchronous_commit", "local");
+	});
+}
+
+void
+set_lock_timeout(const char *value) {
+	call([&] { SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE); });
+}
+
+// DROP, ALTER and CREATE DATABASE ... TEMPLATE lock the database, and wait a few seconds for everybody to leave it.
+bool
+is_wanted_away() {
+	LOCKTAG tag;
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+	return call([&] {
+		if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+			return true;
+		LockRelease(&tag, RowExclusiveLock, true);
+		return false;
+	});
+}
+
+struct Extension {
+	Oid oid = InvalidOid;
+	Oid owner = InvalidOid;
+	std::string version;
+};
+
+std::optional<Extension>
+find_extension(Spi &spi) {
+	const auto rows = spi.query_latest("SELECT e.oid::bigint, e.extowner::bigint, e.extversion FROM pg_catalog.pg_extension "
+									   "e WHERE e.extname = 'chat_v11'");
+	if (rows.empty())
+		return std::nullopt;
+	return Extension{static_cast<Oid>(*rows.bigint(0, 1)), static_cast<Oid>(*rows.bigint(0, 2)), *rows.text(0, 3)};
+}
+
+// To the end of the transaction: DROP EXTENSION waits for the round, and the round never for DROP EXTENSION.
+bool
+lock_extension(Oid extension) {
+	LOCKTAG tag;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
+	return call([&] { return LockAcquire(&tag, AccessShareLock, false, true); }) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+class Guard {
+public:
+	explicit Guard(const GuardOrder &order) : order_(order) {
+		memory_ = call([] {
+			return AllocSetContextCreate(TopMemoryContext, "chat_v11 guard", ALLOCSET_DEFAULT_SIZES);
+		});
+		MemoryContextSwitchTo(memory_);
+	}
+
+	[[noreturn]] void
+	run() {
+		log("began in database \"" + database() + "\", a round each " + format_duration(guard_interval()));
+		for (;;) {
+			call([&] {
+				ResetLatch(MyLatch);
+				CHECK_FOR_INTERRUPTS();
+				if (ConfigReloadPending) {
+					ConfigReloadPending = false;
+					ProcessConfigFile(PGC_SIGHUP);
+				}
+				pgstat_report_activity(STATE_RUNNING, nullptr);
+			});
+			const auto began = std::chrono::steady_clock::now();
+			const auto pause = round();
+			const auto took = std::chrono::steady_clock::now() - began;
+			report(std::chrono::duration<double, std::milli>(took).count());
+			MemoryContextReset(memory_);
+			sleep(std::max(pause - std::chrono::duration_cast<Duration>(took), Duration::zero()));
+		}
+	}
+
+private:
+	std::string
+	database() const {
+		const char *name = nullptr;
+		in_transaction(memory_, [&] { name = call([&] {
+			return MemoryContextStrdup(memory_, get_database_name(MyDatabaseId)); }); });
+		return to_utf8_lenient(name ? name : "?");
+	}
+
+	// One round, whatever becomes of it; how long from its beginning to the next.
+	Duration
+	round() {
+		line_.state = "idle";
+		line_.rest.clear();
+		try {
+			if (call([] { return RecoveryInProgress(); })) {
+				line_.state = "standby";
+				line_.rest = "guards once this server is promoted";
+				return guard_interval();
+			}
+			if (is_wanted_away())
+				leave("somebody drops, renames or copies the database", order_.is_launched ? 0 : 1);
+			if (const auto pause = look())
+				return *pause;
+		} catch (const std::exception &e) {
+			return failed(e);
+		}
+		if (line_.failures > 0)
+			log("rounds succeed again after " + std::to_string(line_.failures) + " failures");
+		line_.failures = 0;
+		return fold_events();
+	}
+
+	// Nothing where the gates were looked at, and the fold is next; else how long to wait.
+	std::optional<Duration>
+	look() {
+		std::optional<Duration> pause;
+		watch_ = {};
+		set_lock_timeout("10s");
+		in_transaction(memory_, [&] {
+			const auto extension = with_spi([](Spi &spi) { return find_extension(spi); });
+			if (!extension) {
+				pause = without_extension();
+				return;
+			}
+			if (!lock_extension(extension->oid)) {
+				line_.rest = "the extension is being changed";
+				pause = guard_interval();
+				return;
+			}
+			if (!version_.empty() && version_ != extension->version)
+				leave("the extension went from version " + version_ + " to " + extension->version +
+						  ", a new process has its library",
+					  1);
+			owner_ = extension->owner;
+			become_owner();
+			const auto state = with_spi([](Spi &spi) { return with_latest_snapshot([&] { return load_guard_state(spi); }); });
+			if (is_stopped(state)) {
+				pause = long_pause;
+				return;
+			}
+			if (!has_lock_ && !(has_lock_ = lock_guard_for_session())) {
+				line_.state = "waiting";
+				line_.rest = "another guard is at work";
+				pause = guard_interval();
+				return;
+			}
+			if (version_.empty()) {
+				version_ = extension->version;
+				log("guards with version " + version_);
+			}
+			if (!state.expected)
+				with_spi([](Spi &spi) { expect_guard(spi, time_from_pg(GetCurrentTimestamp())); });
+			watch_rollout(watch_, std::string(guard_name));
+		});
+		if (pause)
+			return pause;
+		if (watch_.decision) {
+			line_.state = "guarding";
+			line_.rest = describe(watch_.state) + ", version " + std::to_string(watch_.state.version) + ", " +
+						 std::string(name(*watch_.decision)) + (watch_.action.empty() ? "" : ": " + watch_.action);
+		} else {
+			line_.rest = "no rollout was started";
+		}
+		return std::nullopt;
+	}
+
+	Duration
+	without_extension() {
+		constexpr auto grace = std::chrono::seconds(10); // CREATE EXTENSION and start_guard() in one transaction
+		if (has_lock_) {
+			unlock_guard_for_session();
+			has_lock_ = false;
+		}
+		line_.rest = "the database has no extension chat_v11";
+		const bool was_there = !version_.empty();
+		version_.clear();
+		if (!order_.is_launched && (was_there || std::chrono::steady_clock::now() > began_ + grace))
+			leave("the extension is gone", 0);
+		if (was_there)
+			log("the extension is gone; waits for it to come back");
+		return long_pause;
+	}
+
+	bool
+	is_stopped(const GuardState &state) {
+		if (!state.stopped_at || time_to_pg(*state.stopped_at) <= order_.started)
+			return false;
+		if (has_lock_)
+			unlock_guard_for_session();
+		has_lock_ = false;
+		if (!order_.is_launched)
+			leave("stopped by " + state.stopped_by, 0);
+		line_.state = "stopped";
+		line_.rest = "by " + state.stopped_by;
+		return true;
+	}
+
+	Duration
+	failed(const std::exception &e) {
+		++line_.failures;
+		const auto error = error_text(e);
+		const bool is_kill = watch_.wanted == "kill";
+		// Who waited for a lock in vain has waited enough, and a kill is tried again at once.
+		const auto pause = is_lock_timeout(e) ? (is_kill ? Duration::zero() : guard_interval())
+											  : retry_after(line_.failures, guard_interval());
+		line_.state = "failing";
+		line_.rest = error;
+		warn((watch_.wanted.empty() ? "a round" : "the " + watch_.wanted) + " failed, " +
+			 std::to_string(line_.failures) + " in a row, next try in " + format_duration(pause) + ": " + error);
+		note(error);
+		return pause;
+	}
+
+	// The fold is a transaction of its own, and waits for its own failures: nothing of it keeps the gates unwatched.
+	Duration
+	fold_events() {
+		const auto now = std::chrono::steady_clock::now();
+		if (now < fold_after_)
+			return guard_interval();
+		std::int64_t folded = 0;
+		try {
+			set_lock_timeout("500ms");
+			in_transaction(memory_, [&] {
+				become_owner();
+				folded = fold(fold_at_most).value_or(0);
+			});
+			if (fold_failures_ > 0)
+				log("folds again after " + std::to_string(fold_failures_) + " failures");
+			fold_failures_ = 0;
+			if (now >= drop_after_) {
+				drop_after_ = now + std::chrono::minutes(1);
+				in_transaction(memory_, [&] {
+					become_owner();
+					drop_what_is_old(time_from_pg(GetCurrentTimestamp()));
+				});
+			}
+		} catch (const std::exception &e) {
+			const auto pause = retry_after(++fold_failures_, guard_interval());
+			fold_after_ = now + pause;
+			const auto error = "the fold failed: " + error_text(e);
+			warn(error + "; " + std::to_string(fold_failures_) + " in a row, next try in " + format_duration(pause));
+			note(error);
+		}
+		if (fold_failures_ > 0)
+			line_.rest += ", the fold fails";
+		// A backlog is caught up with at once, look by look.
+		return folded >= fold_at_most ? Duration::zero() : guard_interval();
+	}
+
+	void
+	become_owner() const {
+		call([&] { SetUserIdAndSecContext(owner_, SECURITY_LOCAL_USERID_CHANGE); });
+	}
+
+	// Best effort: where nothing can be written, the server's log has it.
+	void
+	note(const std::string &error) {
+		const auto now = std::chrono::steady_clock::now();
+		if (error == noted_ && now < noted_at_ + error_note_every)
+			return;
+		try {
+			set_lock_timeout("100ms");
+			in_transaction(memory_, [&] {
+				with_spi([&](Spi &spi) { note_guard_error(spi, error, time_from_pg(GetCurrentTimestamp())); });
+			});
+			noted_ = error;
+			noted_at_ = now;
+		} catch (const std::exception &) {
+		}
+	}
+
+	// With 0 PostgreSQL does not bring the process back, with 1 it does after its restart time.
+	[[noreturn]] void
+	leave(const std::string &why, int code) {
+		log("leaves: " + why);
+		proc_exit(code);
+	}
+
+	void
+	report(double milliseconds) {
+		line_.milliseconds = milliseconds;
+		++line_.rounds;
+		line_.ended = time_from_pg(GetCurrentTimestamp());
+		const auto text = from_utf8(format_guard_line(line_));
+		call([&] {
+			pgstat_report_stat(false);
+			pgstat_report_activity(STATE_IDLE, text.c_str());
+		});
+	}
+
+	static void
+	sleep(Duration pause) {
+		const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(pause).count();
+		if (milliseconds > 0)
+			call([&] {
+				(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
+								PG_WAIT_EXTENSION);
+			});
+	}
+
+	GuardOrder order_;
+	MemoryContext memory_;
+	std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+	Oid owner_ = InvalidOid;
+	std::string version_; // of the extension, while it is guarded
+	bool has_lock_ = false;
+	Watch watch_;
+	GuardLine line_;
+	int fold_failures_ = 0;
+	std::chrono::steady_clock::time_point fold_after_{};
+	std::chrono::steady_clock::time_point drop_after_{};
+	std::string noted_;
+	std::chrono::steady_clock::time_point noted_at_{};
+};
+
+// A database that was dropped while the guard was away cannot be connected to, and would be tried again and again.
+bool
+is_database_there(const GuardOrder &order) {
+	struct stat found;
+	const char *path = GetDatabasePath(order.database, order.tablespace);
+	return path && stat(path, &found) == 0;
+}
+
+} // namespace
+
+} // namespace chat_v11::pg
+
+extern "C" void
+chat_v11_guard_main(Datum) {
+	using namespace chat_v11::pg;
+	const GuardOrder order = order_of_this_process();
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	if (!is_database_there(order)) {
+		ereport(LOG, (errmsg("chat_v11 guard: database %u is gone, and so is its guard", order.database)));
+		proc_exit(0);
+	}
+	BackgroundWorkerInitializeConnectionByOid(order.database, InvalidOid, 0);
+	enter([&] {
+		set_session();
+		Guard(order).run();
+	});
+}
