@@ -53,6 +53,8 @@ constexpr Grant grants[] = {
 	 "SELECT ON chat_v11.rollout_state, chat_v11.rollout_history, chat_v11.history_export, "
 	 "chat_v11.stage_policy, chat_v11.gate_check, chat_v11.setting, chat_v11.attestation, chat_v11.gate_log"},
 	{Level::reader, "SELECT ON chat_v11.metric_bucket, chat_v11.write_bucket"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.guard_status()"},
+	{Level::reader, "SELECT ON chat_v11.guard_state"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record(text, text, uuid, uuid, float8, timestamptz)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record_batch(jsonb)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.write_key(uuid, text, bigint)"},
@@ -69,6 +71,9 @@ constexpr Grant grants[] = {
 	{Level::operator_, "EXECUTE ON FUNCTION public.chat_set_v11_rollout_state(text, boolean, text, text, bigint)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.attest(text, text, boolean)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.fold(bigint)"},
+	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.guard_tick()"},
+	{Level::admin, "EXECUTE ON FUNCTION chat_v11.start_guard()"},
+	{Level::admin, "EXECUTE ON FUNCTION chat_v11.stop_guard()"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_check(text, float8, boolean, text, bigint, text)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_policy(text, interval, interval, bigint, interval, text)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_setting(text, text, text)"},
