@@ -240,6 +240,7 @@ CREATE FUNCTION chat_v11.is_folded(p_leaf oid, p_at tid, p_transaction xid) RETU
 	AS 'MODULE_PATHNAME', 'chat_v11_is_folded' LANGUAGE C STABLE STRICT
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
+-- `gates` is large, and quiet periods are judged without it: it goes out of line.
 CREATE TABLE chat_v11.gate_log (
 	at timestamptz NOT NULL,
 	version bigint NOT NULL,
@@ -247,8 +248,12 @@ CREATE TABLE chat_v11.gate_log (
 	kill_switch boolean NOT NULL,
 	decision text,
 	mock_clock boolean NOT NULL,
-	gates jsonb NOT NULL
-);
+	gates jsonb NOT NULL,
+	cause text NOT NULL DEFAULT 'change' CHECK (cause IN ('change', 'guard')),
+	p0_ok boolean,
+	p1_ok boolean,
+	failing text[]
+) WITH (toast_tuple_target = 128);
 CREATE INDEX gate_log_at ON chat_v11.gate_log (at);
 
 -- They have no key, and a publication of all tables must not refuse their updates: the fold would stop.

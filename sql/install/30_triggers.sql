@@ -133,6 +133,12 @@ CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON c
 CREATE TRIGGER "10_fold_only" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.fold_state
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.fold_only();
 
+-- Whoever could add a row could make a stage look quiet.
+CREATE FUNCTION chat_v11.own_only() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'chat_v11_own_only' LANGUAGE C;
+CREATE TRIGGER "05_own_only" BEFORE INSERT ON chat_v11.gate_log
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.own_only();
+ALTER TABLE chat_v11.gate_log ENABLE ALWAYS TRIGGER "05_own_only";
 CREATE TRIGGER "10_refuse_rewrite" BEFORE UPDATE OR TRUNCATE ON chat_v11.gate_log
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
 CREATE TRIGGER "20_keep_young" BEFORE DELETE ON chat_v11.gate_log

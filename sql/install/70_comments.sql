@@ -23,6 +23,13 @@ COMMENT ON FUNCTION chat_v11.what_if(jsonb) IS
 	'ERR_INVALID_ARGUMENT for any other';
 COMMENT ON FUNCTION chat_v11.verify_history() IS
 	'walks the decision log: no row where everything fits, else the first id that does not, and why';
+COMMENT ON FUNCTION chat_v11.handover() IS
+	'for the next person on call, Markdown, UTC: state, last three rows of the gate log, gates, guard, next action';
+COMMENT ON FUNCTION chat_v11.ack_version(text, bigint) IS
+	'a consumer says which version of the state it runs; costs a write when that changed, or every 30 s; '
+	'ERR_INVALID_ARGUMENT for a version that there is not, and for a name that is not 1 to 256 printable bytes';
+COMMENT ON FUNCTION chat_v11.consumers() IS
+	'who runs which version of the state, and since when; forgotten after 24 h of silence';
 COMMENT ON FUNCTION chat_v11.metrics(timestamptz, timestamptz) IS
 	'every metric of both cohorts over (p_from, p_to]; a rate is 0..1, null where its denominator is 0';
 COMMENT ON FUNCTION chat_v11.missing_receipts(integer) IS
@@ -119,6 +126,7 @@ COMMENT ON FUNCTION chat_v11.rollout_log() IS 'trigger: writes the decision log 
 COMMENT ON FUNCTION chat_v11.history_guard() IS 'trigger: lets only the log''s own writer and a restore in';
 COMMENT ON FUNCTION chat_v11.config_guard() IS 'trigger: validates and logs what turns a gate';
 COMMENT ON FUNCTION chat_v11.refuse_write() IS 'trigger: raises ERR_APPEND_ONLY';
+COMMENT ON FUNCTION chat_v11.own_only() IS 'trigger: raises ERR_APPEND_ONLY but for the extension''s own rows, a restore and a subscription';
 COMMENT ON FUNCTION chat_v11.refuse_young_delete() IS
 	'trigger: raises ERR_APPEND_ONLY for rows younger than chat_v11.bucket_retention';
 
@@ -288,14 +296,27 @@ COMMENT ON COLUMN chat_v11.event.subject IS
 	'key of the write; needed by write_ack, write_receipt, write_ledgered and write_stored';
 COMMENT ON COLUMN chat_v11.event.value IS 'milliseconds for durations; finite, 0 to 1e9, or null';
 
-COMMENT ON TABLE chat_v11.gate_log IS 'the gates at every accepted change; append-only within chat_v11.bucket_retention';
-COMMENT ON COLUMN chat_v11.gate_log.at IS 'time of the change';
+COMMENT ON TABLE chat_v11.consumer IS 'what chat_v11.consumers() reads, written by chat_v11.ack_version(); not dumped';
+COMMENT ON COLUMN chat_v11.consumer.name IS 'as the consumer calls itself';
+COMMENT ON COLUMN chat_v11.consumer.version IS 'of the state, that it runs by its own account';
+COMMENT ON COLUMN chat_v11.consumer.since IS 'since when it says so of this version';
+COMMENT ON COLUMN chat_v11.consumer.seen_at IS 'when it last said anything, to half a minute';
+COMMENT ON COLUMN chat_v11.consumer.role IS 'the session role that said so';
+
+COMMENT ON TABLE chat_v11.gate_log IS
+	'the gates at every accepted change and once a minute; append-only within chat_v11.bucket_retention';
+COMMENT ON COLUMN chat_v11.gate_log.at IS 'time of the change, or of the guard''s look';
 COMMENT ON COLUMN chat_v11.gate_log.version IS 'version after the change';
 COMMENT ON COLUMN chat_v11.gate_log.stage IS 'stage after the change';
 COMMENT ON COLUMN chat_v11.gate_log.kill_switch IS 'kill switch after the change';
-COMMENT ON COLUMN chat_v11.gate_log.decision IS 'what the gates said just before it; null where they were not read';
+COMMENT ON COLUMN chat_v11.gate_log.decision IS
+	'what the gates said, of a change just before it; null where they were not read';
 COMMENT ON COLUMN chat_v11.gate_log.mock_clock IS 'written under chat_v11.mock_now';
 COMMENT ON COLUMN chat_v11.gate_log.gates IS 'as in chat_v11.rollout_history.gates';
+COMMENT ON COLUMN chat_v11.gate_log.cause IS 'change: an accepted change; guard: a minute has passed, or a gate turned red';
+COMMENT ON COLUMN chat_v11.gate_log.p0_ok IS 'no P0 check failed; null where the gates were not read';
+COMMENT ON COLUMN chat_v11.gate_log.p1_ok IS 'no P1 check failed; null where the gates were not read';
+COMMENT ON COLUMN chat_v11.gate_log.failing IS 'names of the P0 and P1 checks that failed and count';
 
 -- The view.
 COMMENT ON VIEW chat_v11.history_export IS

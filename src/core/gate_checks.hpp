@@ -15,15 +15,6 @@ bool failed_at(const GateInput &input, const Check &check, std::int64_t minutes_
 // Age of the newest event: the canary's while it is live, else anybody's.  Telemetry must be there.
 std::optional<Duration> telemetry_age(const GateInput &input);
 
-struct PastFailure {
-	std::int64_t minutes_ago;
-	const Check *check;
-};
-
-// The newest failure of any counted P0 or P1 check that may have lasted until less than `span` ago: a check that looks
-// through a window of half an hour stays failed for that half hour, and only then quiet begins.
-std::optional<PastFailure> last_failure(const GateInput &input, Duration span);
-
 // Whether a counted P0 check was broken by events less than `span` old: whatever the length of its own window, a breach
 // is forgotten `span` after it happened.  Of several, the one that is forgotten last.
 struct Breach {

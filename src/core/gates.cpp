@@ -54,14 +54,20 @@ GateAnswer::disabled() const {
 	return names;
 }
 
+std::vector<std::string>
+GateAnswer::failing() const {
+	std::vector<std::string> names;
+	for (const auto &result : checks)
+		if (result.check.gate != Gate::rollout && result.check.counts() && result.status == Status::fail)
+			names.push_back(result.check.name);
+	return names;
+}
+
 std::int64_t
 telemetry_minutes(const GateInput &input) {
 	const auto &s = input.settings;
 	const auto window = std::max({s.p0_clear_window, s.metric_window, s.stall_window});
-	auto back = s.p0_clear_window;
-	if (input.state.live())
-		back = std::max(back, policy_of(input.policies, input.state.stage).quiet_period);
-	return minutes_of(window) + minutes_of(back + slice_length - Duration(1)) + 1;
+	return minutes_of(window) + minutes_of(s.p0_clear_window) + 1;
 }
 
 GateAnswer

@@ -3,6 +3,7 @@
 // Evaluation of the gates: a pure function from state, policy, checks, telemetry and time to an answer.
 
 #include "core/checks.hpp"
+#include "core/gate_log.hpp"
 #include "core/metrics.hpp"
 #include "core/policy.hpp"
 #include "core/state.hpp"
@@ -39,6 +40,10 @@ struct GateInput {
 	std::array<bool, kind_count> wired{}; // kinds that somebody attested to be reported
 	std::optional<Telemetry> telemetry;   // nothing where it could not be read ...
 	std::string telemetry_error;          // ... and why
+	std::vector<GateLogSample> gate_log;  // by time: the stage's quiet period, and the last row before it
+	std::string gate_log_error;           // why it could not be read, or ""
+	std::string gate_log_remedy;          // the next command then, or ""
+	std::optional<GuardSign> guard;       // nothing where there cannot be one
 };
 
 struct CheckResult {
@@ -79,6 +84,7 @@ struct GateAnswer {
 	}
 	const CheckResult *find(std::string_view check) const;
 	std::vector<std::string> disabled() const;
+	std::vector<std::string> failing() const; // the P0 and P1 checks that fail and count
 };
 
 GateAnswer evaluate(const GateInput &input);

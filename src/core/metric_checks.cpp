@@ -104,22 +104,6 @@ doubt(const GateInput &input, const Check &check, const MetricRule &rule, const 
 	return std::nullopt;
 }
 
-// Looks at each counted check's last marks(check) minutes, newest first.
-template <typename Marks>
-std::optional<PastFailure>
-newest_failure(const GateInput &input, Marks marks) {
-	std::optional<PastFailure> newest;
-	for (const auto &check : input.checks) {
-		const auto end = check.counts() ? marks(check) : 0;
-		for (std::int64_t ago = 0; ago < end && (!newest || ago < newest->minutes_ago); ++ago)
-			if (failed_at(input, check, ago)) {
-				newest = PastFailure{ago, &check};
-				break;
-			}
-	}
-	return newest;
-}
-
 Totals
 window_of(const GateInput &input, const MetricRule &rule, Cohort cohort, std::int64_t ago) {
 	return window_totals(input.telemetry->slices[static_cast<size_t>(cohort)], ago,
@@ -152,13 +136,6 @@ telemetry_age(const GateInput &input) {
 			if (seen)
 				newest = std::max(newest.value_or(*seen), *seen);
 	return newest ? std::optional(std::max(input.now - *newest, Duration::zero())) : std::nullopt;
-}
-
-std::optional<PastFailure>
-last_failure(const GateInput &input, Duration span) {
-	// A failure seen so many minutes ago may have lasted for almost a minute more.
-	const auto marks = minutes_of(span + slice_length - Duration(1)) + 1;
-	return newest_failure(input, [&](const Check &check) { return check.gate == Gate::rollout ? 0 : marks; });
 }
 
 std::optional<Time>

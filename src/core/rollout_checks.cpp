@@ -40,25 +40,54 @@ judge_dwell(const GateInput &input, CheckResult &result) {
 					 format_utc(floor_second(*input.state.entered_at)) + ":");
 }
 
+std::string
+start_or_waive(const GateInput &input) {
+	return "select chat_v11.start_guard(); or, where none is to run: select chat_v11.set_policy('" +
+		   std::string(name(input.state.stage)) + "', p_quiet_period => '0', p_note => 'why');";
+}
+
+// From the gate log.  A failure is worse than a gap, and both are worse than what only time can heal.
 Judged
-judge_quiet(const GateInput &input, CheckResult &result) {
+judge_quiet(const GateInput &input, CheckResult &result, const std::vector<CheckResult> &metrics) {
 	const auto period = stage_policy(input).quiet_period;
 	result.limit = std::chrono::duration<double>(period).count();
 	if (period == Duration::zero())
 		return {Status::pass, "no quiet period is asked for"};
+	const auto asked = format_duration(period);
+	// The log may not know yet.
+	for (const auto &metric : metrics)
+		if (metric.check.counts() && metric.status == Status::fail)
+			return {Status::fail, metric.check.name + " fails now, and " + asked + " of quiet are asked for",
+					"Find the cause of " + metric.check.name + "."};
 	if (!input.telemetry)
 		return {Status::no_data, "telemetry cannot be read: " + input.telemetry_error};
-	const auto last = last_failure(input, period);
-	if (!last)
-		return {Status::pass, "no P0 or P1 check failed within " + format_duration(period)};
-	const auto minutes = std::chrono::minutes(last->minutes_ago);
-	if (last->minutes_ago == 0)
-		return {Status::fail,
-				last->check->name + " fails now, and " + format_duration(period) + " of quiet are asked for",
-				"Find the cause of " + last->check->name + "."};
-	return after(input.now, input.now - minutes + slice_length + period, "",
-				 last->check->name + " still failed " + format_duration(minutes) + " ago; quiet for " +
-					 format_duration(period) + " is reached if nothing fails");
+	if (!input.gate_log_error.empty())
+		return {Status::no_data, "the gate log cannot be read: " + input.gate_log_error, input.gate_log_remedy};
+
+	const auto begin = input.now - period;
+	const auto failure = last_logged_failure(input.gate_log, begin);
+	const auto gap = last_unwatched(input.gate_log, std::max(begin, input.state.started_at.value_or(begin)), input.now);
+	const bool unwatched = gap && gap->lasts;
+	if (failure) {
+		const auto told =
+			failure->row.culprits() + " failed at " + format_utc(floor_second(failure->row.at)) + " by the gate log";
+		if (!failure->ended)
+			return {Status::fail, told + ", and no row since says that it is over",
+					unwatched ? start_or_waive(input) : "Wait for the guard's next row."};
+		return after(input.now, *failure->ended + period, "",
+					 told + "; " + asked + " of quiet are reached if nothing fails");
+	}
+	if (unwatched)
+		return {Status::no_data, "no guard has watched the gates since " + format_utc(floor_second(gap->from)),
+				start_or_waive(input)};
+	if (gap) {
+		const auto clear = gap->to - gate_log_gap + period;
+		return {Status::no_data,
+				"no guard watched the gates from " + format_utc(floor_second(gap->from)) + " to " +
+					format_utc(ceil_second(gap->to)) + ", and " + asked + " of quiet are asked for",
+				"Wait until " + format_utc(ceil_second(clear)) + ".", clear};
+	}
+	return {Status::pass, "no P0 or P1 check failed within " + asked};
 }
 
 Judged
@@ -69,6 +98,13 @@ judge_evidence(const GateInput &input, CheckResult &result, const std::vector<Ch
 		return {Status::no_data, "telemetry cannot be read: " + input.telemetry_error};
 	const auto have = input.telemetry->mature_since_entry;
 	result.figure = {static_cast<double>(have), have, needed};
+	if (input.guard)
+		if (const auto since =
+				guard_silent_since(*input.guard, input.state.started_at, input.now, input.settings.max_data_age))
+			return {Status::no_data,
+					"the guard has been silent since " + format_utc(floor_second(*since)) + " (" +
+						format_duration(input.now - *since) + ")",
+					"select chat_v11.start_guard(); or, where none is to run: select chat_v11.stop_guard();"};
 	if (have < needed)
 		return {Status::no_data,
 				std::to_string(have) + " of " + std::to_string(needed) + " mature writes since " +
@@ -147,7 +183,7 @@ judge(const GateInput &input, CheckResult &result, const std::vector<CheckResult
 	if (check == "dwell")
 		return judge_dwell(input, result);
 	if (check == "quiet")
-		return judge_quiet(input, result);
+		return judge_quiet(input, result, metrics);
 	if (check == "evidence")
 		return judge_evidence(input, result, metrics);
 	if (check == "cohort_share")

@@ -51,4 +51,12 @@ name(Decision decision) {
 	return names[static_cast<size_t>(decision)];
 }
 
+inline std::optional<Decision>
+parse_decision(std::string_view text) {
+	for (const auto each : {Decision::proceed, Decision::hold, Decision::rollback})
+		if (name(each) == text)
+			return each;
+	return std::nullopt;
+}
+
 } // namespace chat_v11

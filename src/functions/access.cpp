@@ -34,6 +34,9 @@ constexpr Grant grants[] = {
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.explain_gates(timestamptz)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.what_if(jsonb)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.verify_history()"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.handover()"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.consumers()"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.ack_version(text, bigint)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.metric_series(text, timestamptz, timestamptz, interval)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.trace_write(uuid)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.resync_report(timestamptz, timestamptz)"},
@@ -58,6 +61,7 @@ constexpr Grant grants[] = {
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record(text, text, uuid, uuid, float8, timestamptz)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record_batch(jsonb)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.write_key(uuid, text, bigint)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.ack_version(text, bigint)"},
 	{Level::reporter, "INSERT ON chat_v11.event"},
 	// COPY and INSERT evaluate the table's check and default as their caller.
 	{Level::reporter,

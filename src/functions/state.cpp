@@ -26,6 +26,9 @@ evaluation_after(const State &state) {
 	}
 	evaluation.input.state = state;
 	evaluation.input.now = std::max(evaluation.input.now, *state.entered_at);
+	// Another stage, another quiet period.
+	if (state.live())
+		pg::with_latest_snapshot([&] { pg::add_gate_log(evaluation.input, false); });
 	// The change is made; an answer that cannot be worked out must not undo it.
 	try {
 		evaluation.answer = evaluate(evaluation.input);

@@ -2,6 +2,7 @@
 
 #include "core/guard.hpp"
 #include "core/refusal.hpp"
+#include "pg/gate_log.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -254,14 +255,23 @@ applied_notification(const pg::TriggerCall &trigger) {
 							  "subscription", std::nullopt, {});
 }
 
-void
-append_gate_log(pg::Spi &spi, const pg::Change &change, const HistoryRow &row) {
-	pg::Params params;
-	params << row.changed_at << row.version << row.to_stage << row.to_kill_switch;
-	const auto &evaluation = change.gates.evaluation;
-	params.optional(evaluation ? std::optional(name(evaluation->answer.decision)) : std::nullopt, TEXTOID);
-	params << row.mock_clock << *row.gates;
-	spi.execute("INSERT INTO chat_v11.gate_log VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)", std::move(params));
+pg::GateLogEntry
+gate_log_entry(const pg::Change &change, const HistoryRow &row) {
+	const auto &state = change.accepted.state;
+	pg::GateLogEntry entry{row.changed_at,
+						   state.version,
+						   state.stage,
+						   state.kill_switch,
+						   {},
+						   row.mock_clock,
+						   *row.gates,
+						   "change",
+						   {},
+						   {},
+						   {}};
+	if (const auto &evaluation = change.gates.evaluation)
+		entry.set_verdict(evaluation->answer);
+	return entry;
 }
 
 } // namespace
@@ -359,7 +369,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 						  "The decision log moved on between the decision and its entry.", "Use two statements.");
 	// The gate log repeats for charts what the decision log has; it must not be what refuses a kill.
 	const auto failure = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] {
-		pg::with_spi([&](pg::Spi &spi) { append_gate_log(spi, *change, logged); });
+		pg::with_spi([&](pg::Spi &spi) { pg::append_gate_log(spi, gate_log_entry(*change, logged)); });
 	});
 	if (!failure.empty())
 		tell(WARNING, "the gate log was not written: " + failure);
@@ -386,6 +396,16 @@ CHAT_V11_ENTRY(chat_v11_refuse_write) {
 		throw append_only(complaint, "Events are dropped by the fold once they are older than chat_v11.raw_retention.",
 						  "select chat_v11.fold();");
 	throw append_only(complaint, {}, table == "rollout_state" ? kill_hint : "select * from chat_v11.verify_history();");
+}
+
+// BEFORE INSERT into the gate log, which decides when a stage was quiet.
+CHAT_V11_ENTRY(chat_v11_own_only) {
+	const pg::TriggerCall trigger(fcinfo);
+	if (!pg::appending_gate_log() && !trigger.is_applied() && !pg::is_restoring())
+		throw append_only("chat_v11." + trigger.table() + " is written by the extension only",
+						  "A row comes with each accepted change, and once a minute from the guard.",
+						  "select chat_v11.start_guard();");
+	return PointerGetDatum(nullptr);
 }
 
 // BEFORE DELETE, row by row: what is past its retention may go.

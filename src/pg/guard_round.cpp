@@ -1,5 +1,7 @@
 #include "pg/guard_round.hpp"
 
+#include "core/gate_json.hpp"
+#include "pg/consumers.hpp"
 #include "pg/gate_log.hpp"
 #include "pg/guard_lock.hpp"
 #include "pg/on_commit.hpp"
@@ -57,7 +59,10 @@ write_gate_log(Spi &spi, const Evaluation &evaluation) {
 	const auto before = newest_gate_log(spi, answer.mock_clock, false);
 	if (!gate_log_due(spi, answer))
 		return;
-	append_gate_log(spi, gate_log_entry(evaluation));
+	GateLogEntry entry{answer.evaluated_at, answer.state.version, answer.state.stage, answer.state.kill_switch, {},
+					   answer.mock_clock, to_json(answer, evaluation.input.settings, {}), "guard", {}, {}, {}};
+	entry.set_verdict(answer);
+	append_gate_log(spi, entry);
 	if (before && before->decision == answer.decision)
 		return;
 	const auto was = before ? before->decision : std::nullopt;

@@ -3,6 +3,7 @@
 #include "core/gate_json.hpp"
 #include "core/refusal.hpp"
 #include "core/varint.hpp"
+#include "pg/gate_log.hpp"
 #include "pg/settings.hpp"
 #include "pg/telemetry.hpp"
 
@@ -26,19 +27,27 @@ is_unreadable(int sqlstate) {
 		   category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR);
 }
 
-void
-add_telemetry(GateInput &input) {
+// Runs f; "", or why what it reads cannot be read.
+template <typename F>
+std::string
+read_or_tell(F &&f) {
 	try {
-		in_subtransaction([&] { with_spi([&](Spi &spi) { input.telemetry = read_telemetry(spi, input); }); });
+		in_subtransaction([&] { with_spi([&](Spi &spi) { f(spi); }); });
 	} catch (const Error &e) {
 		if (!is_unreadable(e.sqlstate()))
 			throw;
-		input.telemetry.reset();
-		input.telemetry_error = to_utf8_lenient(e.what());
+		return to_utf8_lenient(e.what());
 	} catch (const CorruptBytes &e) {
-		input.telemetry.reset();
-		input.telemetry_error = e.what();
+		return e.what();
 	}
+	return {};
+}
+
+void
+add_telemetry(GateInput &input) {
+	input.telemetry_error = read_or_tell([&](Spi &spi) { input.telemetry = read_telemetry(spi, input); });
+	if (!input.telemetry_error.empty())
+		input.telemetry.reset();
 }
 
 volatile sig_atomic_t time_is_up = false;
@@ -79,6 +88,13 @@ private:
 
 } // namespace
 
+void
+add_gate_log(GateInput &input, bool past) {
+	const auto error = read_or_tell([&](Spi &spi) { load_gate_log(spi, input, past); });
+	if (!error.empty())
+		input.gate_log_error = error;
+}
+
 static Evaluation
 evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides) {
 	Evaluation evaluation;
@@ -87,6 +103,7 @@ evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::s
 	if (overrides)
 		apply_overrides(evaluation.input, *overrides);
 	add_telemetry(evaluation.input);
+	add_gate_log(evaluation.input, as_of.has_value());
 	evaluation.answer = evaluate(evaluation.input);
 	return evaluation;
 }

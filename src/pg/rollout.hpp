@@ -22,6 +22,9 @@ Evaluation evaluate_gates(const State &state, std::optional<Time> as_of = std::n
 // is taken for unanswered whose answer the snapshot does not see.
 Evaluation evaluate_gates_at(const State &state, Time before_snapshot);
 
+// Reads the gate log for input.state and input.now; what cannot be read is told by the input.
+void add_gate_log(GateInput &input, bool past);
+
 // Runs f in a subtransaction, for so long at most.  Its failure is undone and told, "" where there was none; only the
 // caller's own cancel or time-out goes on as an exception.
 std::string attempt_within(int milliseconds, const std::function<void()> &f);
