@@ -17,9 +17,8 @@ namespace {
 void
 tell(int level, const std::string &sentence, const std::string &hint) {
 	const auto text = pg::from_utf8(sentence);
-	pg::call([&] {
-		ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str())));
-	});
+	pg::call(
+		[&] { ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str()))); });
 }
 
 // Whatever a fold of its own rights would raise is told, and undoes only itself.
@@ -84,10 +83,12 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 CHAT_V11_ENTRY(chat_v11_start_guard) {
 	if (!pg::call([] { return RecoveryInProgress(); }))
 		pg::with_spi([&](pg::Spi &spi) {
-			spi.execute("UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL WHERE stopped_at IS NOT NULL");
+			spi.execute(
+				"UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL WHERE stopped_at IS NOT NULL");
 		});
 	if (const auto found = pg::find_guard()) {
-		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid), "select * from chat_v11.guard_status();");
+		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid),
+			 "select * from chat_v11.guard_status();");
 		return Int32GetDatum(found->pid);
 	}
 	const int pid = pg::start_guard_process();

@@ -52,7 +52,8 @@ worker(const char *type, const char *main, int restart) {
 
 BackgroundWorker
 guard_worker(const GuardOrder &order) {
-	auto made = worker("chat_v11 guard", "chat_v11_guard_main", order.is_launched ? BGW_NEVER_RESTART : restart_after_s);
+	auto made =
+		worker("chat_v11 guard", "chat_v11_guard_main", order.is_launched ? BGW_NEVER_RESTART : restart_after_s);
 	std::memcpy(made.bgw_extra, &order, sizeof order);
 	made.bgw_notify_pid = MyProcPid;
 	return made;
@@ -203,8 +204,9 @@ private:
 			complained_ = now;
 			const auto text = name;
 			call([&] {
-				ereport(WARNING, (errmsg("chat_v11 launcher: no guard could be started in database \"%s\"", text.c_str()),
-								  errhint("Raise max_worker_processes.")));
+				ereport(WARNING,
+						(errmsg("chat_v11 launcher: no guard could be started in database \"%s\"", text.c_str()),
+						 errhint("Raise max_worker_processes.")));
 			});
 		}
 	}
@@ -243,7 +245,8 @@ start_guard_process() {
 		switch (WaitForBackgroundWorkerStartup(handle, &pid)) {
 		case BGWH_STARTED: break;
 		case BGWH_POSTMASTER_DIED:
-			ereport(ERROR, (errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("no guard could be started: the server shuts down")));
+			ereport(ERROR,
+					(errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("no guard could be started: the server shuts down")));
 		default:
 			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("the guard ended as soon as it began"),
 							errhint("The server's log says why.")));

@@ -59,8 +59,17 @@ write_gate_log(Spi &spi, const Evaluation &evaluation) {
 	const auto before = newest_gate_log(spi, answer.mock_clock, false);
 	if (!gate_log_due(spi, answer))
 		return;
-	GateLogEntry entry{answer.evaluated_at, answer.state.version, answer.state.stage, answer.state.kill_switch, {},
-					   answer.mock_clock, to_json(answer, evaluation.input.settings, {}), "guard", {}, {}, {}};
+	GateLogEntry entry{answer.evaluated_at,
+					   answer.state.version,
+					   answer.state.stage,
+					   answer.state.kill_switch,
+					   {},
+					   answer.mock_clock,
+					   to_json(answer, evaluation.input.settings, {}),
+					   "guard",
+					   {},
+					   {},
+					   {}};
 	entry.set_verdict(answer);
 	append_gate_log(spi, entry);
 	if (before && before->decision == answer.decision)
@@ -105,9 +114,10 @@ load_guard_state(Spi &spi) {
 
 void
 expect_guard(Spi &spi, Time since) {
-	spi.execute("UPDATE chat_v11.guard_state SET expected = true, expected_since = $1, stopped_at = NULL, stopped_by = NULL "
-				"WHERE NOT expected",
-				Params() << since);
+	spi.execute(
+		"UPDATE chat_v11.guard_state SET expected = true, expected_since = $1, stopped_at = NULL, stopped_by = NULL "
+		"WHERE NOT expected",
+		Params() << since);
 }
 
 void

@@ -130,15 +130,18 @@ struct Extension {
 	Oid oid = InvalidOid;
 	Oid owner = InvalidOid;
 	std::string version;
+	bool has_guard = false; // 0.3 had none
 };
 
 std::optional<Extension>
 find_extension(Spi &spi) {
-	const auto rows = spi.query_latest("SELECT e.oid::bigint, e.extowner::bigint, e.extversion FROM pg_catalog.pg_extension "
-									   "e WHERE e.extname = 'chat_v11'");
+	const auto rows = spi.query_latest("SELECT e.oid::bigint, e.extowner::bigint, e.extversion, "
+									   "pg_catalog.to_regclass('chat_v11.guard_state') IS NOT NULL "
+									   "FROM pg_catalog.pg_extension e WHERE e.extname = 'chat_v11'");
 	if (rows.empty())
 		return std::nullopt;
-	return Extension{static_cast<Oid>(*rows.bigint(0, 1)), static_cast<Oid>(*rows.bigint(0, 2)), *rows.text(0, 3)};
+	return Extension{static_cast<Oid>(*rows.bigint(0, 1)), static_cast<Oid>(*rows.bigint(0, 2)), *rows.text(0, 3),
+					 *rows.boolean(0, 4)};
 }
 
 // To the end of the transaction: DROP EXTENSION waits for the round, and the round never for DROP EXTENSION.
@@ -152,9 +155,8 @@ lock_extension(Oid extension) {
 class Guard {
 public:
 	explicit Guard(const GuardOrder &order) : order_(order) {
-		memory_ = call([] {
-			return AllocSetContextCreate(TopMemoryContext, "chat_v11 guard", ALLOCSET_DEFAULT_SIZES);
-		});
+		memory_ =
+			call([] { return AllocSetContextCreate(TopMemoryContext, "chat_v11 guard", ALLOCSET_DEFAULT_SIZES); });
 		MemoryContextSwitchTo(memory_);
 	}
 
@@ -184,8 +186,9 @@ private:
 	std::string
 	database() const {
 		const char *name = nullptr;
-		in_transaction(memory_, [&] { name = call([&] {
-			return MemoryContextStrdup(memory_, get_database_name(MyDatabaseId)); }); });
+		in_transaction(memory_, [&] {
+			name = call([&] { return MemoryContextStrdup(memory_, get_database_name(MyDatabaseId)); });
+		});
 		return to_utf8_lenient(name ? name : "?");
 	}
 
@@ -225,6 +228,11 @@ private:
 				pause = without_extension();
 				return;
 			}
+			if (!extension->has_guard) {
+				line_.rest = "version " + extension->version + " has no guard: alter extension chat_v11 update;";
+				pause = long_pause;
+				return;
+			}
 			if (!lock_extension(extension->oid)) {
 				line_.rest = "the extension is being changed";
 				pause = guard_interval();
@@ -236,7 +244,8 @@ private:
 					  1);
 			owner_ = extension->owner;
 			become_owner();
-			const auto state = with_spi([](Spi &spi) { return with_latest_snapshot([&] { return load_guard_state(spi); }); });
+			const auto state =
+				with_spi([](Spi &spi) { return with_latest_snapshot([&] { return load_guard_state(spi); }); });
 			if (is_stopped(state)) {
 				pause = long_pause;
 				return;
