@@ -38,13 +38,13 @@ SELECT fixture.attempt($$DELETE FROM chat_v11.gate_log$$);
 SELECT count(*) FROM chat_v11.gate_log;
 -- A session as pg_dump sets it up for a restore.
 BEGIN;
-SET LOCAL check_function_bodies = false; SET LOCAL row_security = off; SET LOCAL search_path = '';
+SET LOCAL check_function_bodies = false; SET LOCAL row_security = off; SELECT pg_catalog.set_config('search_path', '', true);
 INSERT INTO chat_v11.gate_log VALUES ('2026-03-01 11:00+00', 1, 'canary_1', false, 'PROCEED', true, '{}', 'guard', true, true, '{}');
 SELECT count(*) FROM chat_v11.gate_log;
 ROLLBACK;
 -- What is no cause.
 BEGIN;
-SET LOCAL check_function_bodies = false; SET LOCAL row_security = off; SET LOCAL search_path = '';
+SET LOCAL check_function_bodies = false; SET LOCAL row_security = off; SELECT pg_catalog.set_config('search_path', '', true);
 SELECT fixture.attempt($$INSERT INTO chat_v11.gate_log VALUES ('2026-03-01 11:00+00', 1, 'canary_1', false, 'PROCEED', true, '{}', 'cron', true, true, '{}')$$) LIKE '%gate_log_cause_check%';
 ROLLBACK;
 -- Past the retention they may go.

@@ -17,7 +17,7 @@ SELECT count(chat_v11.attest('telemetry:' || k, 'shown by the test', true)) FROM
 SELECT fixture.ask('canary_1', false);
 SELECT fixture.of('quiet');
 SET chat_v11.mock_now = '2026-03-01 14:00+00';
-SELECT fixture.healthy('2026-03-01 12:00+00', '2026-03-01 14:00+00', 1200, 118800);
+SELECT fixture.healthy('2026-03-01 12:00+00', '2026-03-01 14:00+00', 600, 59400);
 SET chat_v11.mock_now = '2026-03-01 12:02+00';
 SELECT fixture.of('quiet');
 SET chat_v11.mock_now = '2026-03-01 12:02:00.000001+00';
@@ -61,8 +61,8 @@ SELECT fixture.ask('canary_10', false);
 SET chat_v11.mock_now = '2026-03-01 13:10+00';
 SELECT fixture.of('quiet');
 SELECT fixture.decision();
--- A red row, and then nobody looks any more.
-SET chat_v11.mock_now = '2026-03-01 12:50+00';
+-- Before the first green row nothing says that it is over.
+SET chat_v11.mock_now = '2026-03-01 12:55:50+00';
 SELECT fixture.of('quiet');
 
 -- The guard dies at 13:10: evidence misses it after two minutes, quiet too.
