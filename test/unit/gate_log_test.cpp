@@ -1,6 +1,6 @@
 // The gate log: when a row is due, what a quiet period is, and since when a guard is silent.
 
-#include "core/gates.hpp"
+#include "core/gate_json.hpp"
 
 #include "fixture.hpp"
 
@@ -143,11 +143,17 @@ BOOST_AUTO_TEST_CASE(a_failure_that_the_log_does_not_know_yet_counts) {
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_not_quiet) {
 	auto input = green();
 	input.gate_log_error = "it is of an older version";
-	input.gate_log_remedy = "alter extension chat_v11 update;";
+	input.gate_log_outdated = true;
 	auto result = result_of(input, "quiet");
 	BOOST_TEST(result.status == Status::no_data);
 	BOOST_TEST(contains(result.reason, "older version"));
 	BOOST_TEST(result.what_to_do == "alter extension chat_v11 update;");
+	BOOST_TEST(status_of(input, "evidence") == Status::pass);
+	// Nor is it known whether a guard is silent.
+	input.gate_log_outdated = false;
+	BOOST_TEST(status_of(input, "quiet") == Status::no_data);
+	BOOST_TEST(status_of(input, "evidence") == Status::no_data);
+	BOOST_TEST(contains(to_json(evaluate(input), input.settings, {}), "\"gate_log_error\":\"it is of"));
 	input = green();
 	input.telemetry.reset();
 	BOOST_TEST(status_of(input, "quiet") == Status::no_data);
