@@ -42,7 +42,17 @@ accepted() { ask accepted "$1"; }
 refused() { ask refused "$1"; }
 table() { expanded=off ask accepted "$1"; }
 
+# The guard at work from FROM to TO, a round a minute: it writes the gate log, which tells quiet times from others.
+watch() {
+	admin -At -c "do \$\$ begin for i in 1 .. floor(extract(epoch from timestamptz '$2+00' - timestamptz '$1+00') / 60)::int loop
+		perform set_config('chat_v11.mock_now', (timestamptz '$1+00' + i * interval '1 min')::text, true);
+		perform chat_v11.guard_tick();
+		end loop; end \$\$"
+}
+
 # Loads the traffic of a span by COPY, hour by hour, and folds it: load FROM TO SHARE [OPTION]...
+# guard= before it: no guard is at work then.
+guard=on
 load() {
 	local from=$1 to=$2 share=$3 next n
 	shift 3
@@ -55,6 +65,7 @@ load() {
 			admin -At -c "select folded_events from chat_v11.fold_status()")
 		printf '   ... traffic until %s UTC, %s %% on v1.1: %7d events folded so far\n' "$next" "$share" "$n"
 		total=$n
+		[ -z "$guard" ] || watch "$from" "$next"
 		from=$next
 	done
 	at "$to"
@@ -113,7 +124,7 @@ table "select * from chat_v11.cohort_share((select array_agg(i::text) from gener
 chapter "canary_50: at half past midnight one receipt is lost"
 load "2026-03-02 19:50:00" "2026-03-03 00:30:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --share-since 2026-03-02T19:50:00Z
 accepted "$gates"
-load "2026-03-03 00:30:00" "2026-03-03 00:32:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --lose-receipts 1
+guard= load "2026-03-03 00:30:00" "2026-03-03 00:32:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --lose-receipts 1
 accepted "$gates"
 tell_backend "begin isolation level repeatable read;"
 before=$(users_of)
