@@ -105,19 +105,19 @@ like(sql($node, 'tick', 'SET client_min_messages = error; SELECT decision, actio
 	qr/^ROLLBACK\|kill$/, '... and kills');
 is(newest($node, 'tick'), 'kill by chat_v11 guard, state by chat_v11 guard', '... as the guard');
 sql($node, 'tick', 'BEGIN; SELECT chat_v11.guard_tick(); ROLLBACK');
-fresh($node, 'both');
-my $worker = (guard_pids($node, 'both'))[0];
-is(sql($node, 'both', "SELECT coalesce(decision, '-') || ' ' || folded || ' ' || remark FROM chat_v11.guard_tick()"),
+fresh($node, 'two');
+my $worker = (guard_pids($node, 'two'))[0];
+is(sql($node, 'two', "SELECT coalesce(decision, '-') || ' ' || folded || ' ' || remark FROM chat_v11.guard_tick()"),
 	"- 0 another guard is at work: process $worker", 'beside a worker it leaves the work to that one');
 # A tick within an open transaction is a guard as long as that lasts; the worker takes over afterwards.
-fresh($node, 'open', no_guard => 1);
-my $ticker = $node->background_psql('open');
+fresh($node, 'ajar', no_guard => 1);
+my $ticker = $node->background_psql('ajar');
 $ticker->query_safe('BEGIN; SELECT chat_v11.guard_tick()');
-sql($node, 'open', 'SELECT chat_v11.start_guard()');
-wait_guarding($node, 'open', 'waiting');
+sql($node, 'ajar', 'SELECT chat_v11.start_guard()');
+wait_guarding($node, 'ajar', 'waiting');
 $ticker->query_safe('COMMIT');
-wait_guarding($node, 'open');
-killed_in($node, 'open', 'rollback', 2, 'after a tick made way');
+wait_guarding($node, 'ajar');
+killed_in($node, 'ajar', 'rollback', 2, 'after a tick made way');
 $ticker->quit;
 # In any transaction that there is.
 foreach my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
@@ -133,7 +133,7 @@ foreach my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 	is(state($node, $db), 'canary_1 killed v2', '... that is there');
 	$session->quit;
 }
-($rc, $out, $err) = $node->psql('both', 'BEGIN READ ONLY; SELECT chat_v11.guard_tick()');
+($rc, $out, $err) = $node->psql('two', 'BEGIN READ ONLY; SELECT chat_v11.guard_tick()');
 like($err, qr/ERROR:  cannot execute chat_v11\.guard_tick\(\) in a read-only transaction/, 'not in a READ ONLY one');
 # Beside objects of the caller's that are named as ours, before all others.
 fresh($node, 'temp', no_guard => 1);
@@ -184,11 +184,32 @@ killed_in($node, 'signals', 'duplicate', 2, 'after it was cancelled', sql => "SE
 	. breach('duplicate'));
 fresh($node, 'ended');
 my ($ended) = guard_pids($node, 'ended');
-my $killing = start_watch($node, 'ended', '', sql => "SELECT pg_terminate_backend($ended); " . breach('rollback'));
+my $killing = start_watch($node, 'ended', '', limit => 8, sql => "SELECT pg_terminate_backend($ended); " . breach('rollback'));
 is(wait_until($node, 'ended', "SELECT count(*) FROM pg_stat_activity WHERE pid = $ended", 0), 0,
 	'pg_terminate_backend(): the guard is gone');
+# Others that are born meanwhile take its place among the server's processes, but not its lock.
+fresh($node, 'heir');
 my $took = seconds_to($killing);
 ok($took ne 'never' && $took <= 6, '... it comes back, and kills') or diag("after $took s");
+is(sql($node, 'ended', $lock), 1, '... and has the lock');
+is(sql($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 3079 AND objid = 0 "
+		  . "AND objsubid = 3 AND pid NOT IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'chat_v11 guard' AND "
+		  . 'datid = database)'), 0, 'nobody else has the lock of a guard');
+
+# A round that fails keeps the lock: without it, another guard would go to work beside this one.
+fresh($node, 'failing');
+my $holder = $node->background_psql('failing');
+sql($node, 'failing', 'ALTER TABLE chat_v11.guard_state RENAME COLUMN expected TO unexpected');
+is(wait_until($node, 'failing', "SELECT state_change > now() - interval '1 s' AND query LIKE '%failing%' FROM "
+		. "pg_stat_activity WHERE backend_type = 'chat_v11 guard' AND datname = current_database()", 't'), 't',
+	'a round fails');
+is(sql($node, 'failing', $lock), 1, '... the guard still has the lock');
+sql($node, 'failing', 'ALTER TABLE chat_v11.guard_state RENAME COLUMN unexpected TO expected');
+wait_guarding($node, 'failing');
+like(sql($node, 'failing', 'SELECT remark FROM chat_v11.guard_tick()'), qr/^another guard is at work: process \d+$/,
+	'... and afterwards nobody else is a guard');
+like(status($node, 'failing', 'last_error'), qr/column g\.expected does not exist/, '... guard_status() tells what it was');
+$holder->quit;
 
 # ---- Another interval
 
@@ -223,7 +244,7 @@ wait_guarding($full, 'c');
 $full->stop;
 
 is(alarming($node, $began, qr/administrator command|canceling statement due to user request/,
-	qr/permission denied|read-only transaction/, qr/chat_v11 guard: a round failed.*canceling statement/), '',
+	qr/permission denied|read-only transaction|nobody watches the rollout/, qr/chat_v11 guard: a round failed.*(?:canceling statement|g\.expected)/), '',
 	'the log has no other line above LOG');
 $node->stop;
 done_testing();

@@ -7,6 +7,8 @@ use warnings FATAL => 'all';
 
 use ChatV11;
 use Exporter 'import';
+use File::Basename qw(basename);
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -24,6 +26,8 @@ my %breach = (
 	  . 'FROM generate_series(1, 50)',
 	ack => "SELECT chat_v11.record('write_ack', 'v11', gen_random_uuid(), gen_random_uuid())",
 	rejected => "SELECT chat_v11.record('write_rejected', 'v11', gen_random_uuid()) FROM generate_series(1, 300)");
+
+my $watches = 0;
 
 sub breach { my ($sort) = @_; return $breach{$sort} // die "no breach $sort"; }
 
@@ -119,8 +123,9 @@ sub start_watch
 	my $limit = $option{limit} || 20;
 	my $steps = int($limit * 100);
 	my $act = $option{sql} || breach($sort);
-	my $run = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($db), '-f', '-' ],
-		'<', \<<~"SQL", '>', \my $out, '2>', \my $err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	# From a file: a pipe would be read only once somebody waits for the end.
+	my $file = $PostgreSQL::Test::Utils::tmp_check . '/watch_' . basename($0, '.pl') . '_' . ++$watches . '.sql';
+	PostgreSQL::Test::Utils::append_to_file($file, <<~"SQL");
 		SET client_min_messages = error;
 		SET application_name = 'watch';
 		\\o /dev/null
@@ -139,6 +144,8 @@ sub start_watch
 		SELECT round(extract(epoch FROM clock_timestamp() - :'since'), 2) || ' '
 			|| CASE WHEN $until THEN 'done' ELSE 'not done' END FROM chat_v11.rollout_state;
 		SQL
+	my $run = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($db), '-f', $file ],
+		'<', \undef, '>', \my $out, '2>', \my $err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return { run => $run, out => \$out, err => \$err, limit => $limit };
 }
 
