@@ -23,6 +23,26 @@ COMMENT ON FUNCTION chat_v11.what_if(jsonb) IS
 	'ERR_INVALID_ARGUMENT for any other';
 COMMENT ON FUNCTION chat_v11.verify_history() IS
 	'walks the decision log: no row where everything fits, else the first id that does not, and why';
+COMMENT ON TABLE chat_v11.guard_state IS 'what outlives a guard; one row, written when something changes';
+COMMENT ON COLUMN chat_v11.guard_state.singleton IS 'true: there is one row';
+COMMENT ON COLUMN chat_v11.guard_state.expected IS
+	'a guard was at work and nobody stopped it: its silence turns check evidence to no_data';
+COMMENT ON COLUMN chat_v11.guard_state.expected_since IS 'its first round';
+COMMENT ON COLUMN chat_v11.guard_state.stopped_at IS 'time of stop_guard(); null since the next start';
+COMMENT ON COLUMN chat_v11.guard_state.stopped_by IS 'who called it';
+COMMENT ON COLUMN chat_v11.guard_state.last_error IS 'of the newest round, fold or kill that failed; told once a minute';
+COMMENT ON COLUMN chat_v11.guard_state.last_error_at IS 'time of it';
+COMMENT ON COLUMN chat_v11.guard_state.last_tick IS 'time of guard_tick(), to the minute; null where none was called';
+COMMENT ON FUNCTION chat_v11.guard_tick() IS
+	'one round of the guard, for a scheduler: looks at the gates, kills or rolls back where a check asks for it, writes '
+	'the gate log when due, folds; does nothing, and says so, while another guard is at work';
+COMMENT ON FUNCTION chat_v11.start_guard() IS
+	'starts a guard in this database until the next restart of the server; its process, or that of the one there is';
+COMMENT ON FUNCTION chat_v11.stop_guard() IS
+	'ends the guard with its next round, also a launched one, until start_guard(); whether there was one';
+COMMENT ON FUNCTION chat_v11.guard_status() IS
+	'how the guard is: guarding, idle, standby, waiting, failing, hanging, starting, stopped, ticking, dead or none; its '
+	'last round (ms), how far the fold lags (events, seconds), its last error, and what to do';
 COMMENT ON FUNCTION chat_v11.handover() IS
 	'for the next person on call, Markdown, UTC: state, last three rows of the gate log, gates, guard, next action';
 COMMENT ON FUNCTION chat_v11.ack_version(text, bigint) IS

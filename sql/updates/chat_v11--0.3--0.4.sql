@@ -32,6 +32,39 @@ CREATE TRIGGER "05_own_only" BEFORE INSERT ON chat_v11.gate_log
 	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.own_only();
 ALTER TABLE chat_v11.gate_log ENABLE ALWAYS TRIGGER "05_own_only";
 
+-- The guard: a background worker, or a scheduler's calls, that watches the rollout.
+
+-- What outlives a guard.  Written when something changes, never by each round.
+CREATE TABLE chat_v11.guard_state (
+	singleton boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (singleton),
+	expected boolean NOT NULL DEFAULT false,
+	expected_since timestamptz,
+	stopped_at timestamptz,
+	stopped_by text,
+	last_error text,
+	last_error_at timestamptz,
+	last_tick timestamptz
+);
+INSERT INTO chat_v11.guard_state DEFAULT VALUES;
+
+CREATE FUNCTION chat_v11.guard_tick(OUT decision text, OUT action text, OUT folded bigint, OUT remark text)
+	AS 'MODULE_PATHNAME', 'chat_v11_guard_tick' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.start_guard() RETURNS integer
+	AS 'MODULE_PATHNAME', 'chat_v11_start_guard' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.stop_guard() RETURNS boolean
+	AS 'MODULE_PATHNAME', 'chat_v11_stop_guard' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.guard_status(OUT state text, OUT running boolean, OUT pid integer, OUT last_round timestamptz,
+	OUT round_ms float8, OUT rounds bigint, OUT lag_events bigint, OUT lag_seconds float8, OUT failures integer,
+	OUT last_error text, OUT last_error_at timestamptz, OUT remark text)
+	AS 'MODULE_PATHNAME', 'chat_v11_guard_status' LANGUAGE C STABLE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
 -- For the next person on call.
 
 CREATE FUNCTION chat_v11.handover() RETURNS text
@@ -72,6 +105,26 @@ CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
 WHERE a.grantee <> 0 AND a.grantee <> p.proowner;
 
 -- What each thing is for.
+COMMENT ON TABLE chat_v11.guard_state IS 'what outlives a guard; one row, written when something changes';
+COMMENT ON COLUMN chat_v11.guard_state.singleton IS 'true: there is one row';
+COMMENT ON COLUMN chat_v11.guard_state.expected IS
+	'a guard was at work and nobody stopped it: its silence turns check evidence to no_data';
+COMMENT ON COLUMN chat_v11.guard_state.expected_since IS 'its first round';
+COMMENT ON COLUMN chat_v11.guard_state.stopped_at IS 'time of stop_guard(); null since the next start';
+COMMENT ON COLUMN chat_v11.guard_state.stopped_by IS 'who called it';
+COMMENT ON COLUMN chat_v11.guard_state.last_error IS 'of the newest round, fold or kill that failed; told once a minute';
+COMMENT ON COLUMN chat_v11.guard_state.last_error_at IS 'time of it';
+COMMENT ON COLUMN chat_v11.guard_state.last_tick IS 'time of guard_tick(), to the minute; null where none was called';
+COMMENT ON FUNCTION chat_v11.guard_tick() IS
+	'one round of the guard, for a scheduler: looks at the gates, kills or rolls back where a check asks for it, writes '
+	'the gate log when due, folds; does nothing, and says so, while another guard is at work';
+COMMENT ON FUNCTION chat_v11.start_guard() IS
+	'starts a guard in this database until the next restart of the server; its process, or that of the one there is';
+COMMENT ON FUNCTION chat_v11.stop_guard() IS
+	'ends the guard with its next round, also a launched one, until start_guard(); whether there was one';
+COMMENT ON FUNCTION chat_v11.guard_status() IS
+	'how the guard is: guarding, idle, standby, waiting, failing, hanging, starting, stopped, ticking, dead or none; its '
+	'last round (ms), how far the fold lags (events, seconds), its last error, and what to do';
 COMMENT ON FUNCTION chat_v11.handover() IS
 	'for the next person on call, Markdown, UTC: state, last three rows of the gate log, gates, guard, next action';
 COMMENT ON FUNCTION chat_v11.ack_version(text, bigint) IS

@@ -44,8 +44,8 @@ inline constexpr Duration gate_log_gap = std::chrono::minutes(2);
 bool gate_log_due(Time now, bool p0_ok, bool p1_ok, const std::optional<GateLogSample> &newest_by_guard,
 				  const std::optional<GateLogSample> &newest);
 
-// The same where the decision is another than the newest row's: at once if it is the worse one, else when that row is ten
-// seconds old, because a gate that flaps must not fill the log.  It is also when the guard notifies of it.
+// The same where the decision is another than the newest row's: at once if it is the worse one, else when that row is
+// ten seconds old, because a gate that flaps must not fill the log.  It is also when the guard notifies of it.
 bool decision_row_due(Time now, Decision decision, const std::optional<GateLogSample> &newest);
 
 struct LoggedFailure {

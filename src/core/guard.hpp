@@ -9,8 +9,8 @@ namespace chat_v11 {
 
 inline constexpr std::string_view guard_name = "chat_v11 guard";
 
-// The one step that an evaluation calls for: a kill where an enabled check with on_fail `kill` fails while the rollout is
-// live; else, above canary_1, a rollback to there where one with on_fail `rollback` does.  Unknown is never red.
+// The one step that an evaluation calls for: a kill where an enabled check with on_fail `kill` fails while the rollout
+// is live; else, above canary_1, a rollback to there where one with on_fail `rollback` does.  Unknown is never red.
 struct GuardAct {
 	bool kill;
 	std::string note; // names the checks and their figures
@@ -33,7 +33,8 @@ std::string format_guard_line(const GuardLine &line);
 std::optional<GuardLine> parse_guard_line(const std::string &text);
 
 // Payloads of channel chat_v11, one JSON object of less than 8,000 bytes in any encoding.
-// {"event": "state", "version", "from": {"stage", "kill_switch"}, "to": {...}, "transition", "decision", "reason", "by", "at"}
+// {"event": "state", "version", "from": {"stage", "kill_switch"}, "to": {...}, "transition", "decision", "reason",
+// "by", "at"}
 std::string state_notification(const State &before, const State &after, std::string_view transition,
 							   std::optional<Decision> decision, std::string_view reason);
 // {"event": "decision", "version", "from", "to", "decision", "reason", "at"}: `from` and `to` are decisions

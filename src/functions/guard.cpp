@@ -17,16 +17,18 @@ namespace {
 void
 tell(int level, const std::string &sentence, const std::string &hint) {
 	const auto text = pg::from_utf8(sentence);
-	pg::call([&] {
-		ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str())));
-	});
+	pg::call(
+		[&] { ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str()))); });
 }
 
-// Whatever a fold of its own rights would raise is told, and undoes only itself.
+// Whatever fails in here is told, and undoes only itself.
 std::string
-fold_within(std::int64_t &folded) {
+fold_and_drop(std::int64_t &folded, Time now) {
 	try {
-		pg::in_subtransaction([&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
+		pg::in_subtransaction([&] {
+			folded = pg::fold(pg::fold_at_most).value_or(0);
+			pg::drop_what_is_old(now);
+		});
 	} catch (const pg::Error &e) {
 		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
 			throw;
@@ -67,27 +69,38 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		return answer_tick(fcinfo, watch, 0,
 						   "another guard is at work: " + pid_text(found ? std::optional(found->pid) : std::nullopt));
 	}
+	const auto kept = pg::with_spi([](pg::Spi &spi) { return pg::load_guard_state(spi); });
+	if (kept.stopped_at)
+		return answer_tick(fcinfo, watch, 0, "stopped by " + kept.stopped_by + ": select chat_v11.start_guard();");
 	pg::watch_rollout(watch, pg::default_approver());
+	if (!watch.trouble.empty())
+		tell(WARNING, watch.trouble, "select * from chat_v11.explain_gates();");
 	// Then the transaction should end.
 	if (!watch.action.empty())
 		return answer_tick(fcinfo, watch, 0, "the events are folded by the next round");
 	std::int64_t folded = 0;
-	const auto failure = fold_within(folded);
 	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
-	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, failure); });
-	pg::drop_what_is_old(now);
-	if (!failure.empty())
-		tell(WARNING, "the fold failed: " + failure, "select * from chat_v11.fold_status();");
-	return answer_tick(fcinfo, watch, folded, failure.empty() ? "" : "the fold failed: " + failure);
+	auto failure = fold_and_drop(folded, now);
+	if (!failure.empty()) {
+		failure = "the fold failed: " + failure;
+		tell(WARNING, failure, "select * from chat_v11.fold_status();");
+	}
+	const auto remark = watch.trouble.empty() ? failure
+						: failure.empty()     ? watch.trouble
+											  : watch.trouble + "; " + failure;
+	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });
+	return answer_tick(fcinfo, watch, folded, remark);
 }
 
 CHAT_V11_ENTRY(chat_v11_start_guard) {
 	if (!pg::call([] { return RecoveryInProgress(); }))
 		pg::with_spi([&](pg::Spi &spi) {
-			spi.execute("UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL WHERE stopped_at IS NOT NULL");
+			spi.execute(
+				"UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL WHERE stopped_at IS NOT NULL");
 		});
 	if (const auto found = pg::find_guard()) {
-		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid), "select * from chat_v11.guard_status();");
+		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid),
+			 "select * from chat_v11.guard_status();");
 		return Int32GetDatum(found->pid);
 	}
 	const int pid = pg::start_guard_process();

@@ -31,12 +31,13 @@ struct Kept {
 Kept
 load_kept(Spi &spi) {
 	Kept kept;
-	const auto rows = spi.query("SELECT g.expected, g.stopped_at, g.stopped_by, g.last_error, g.last_error_at, g.last_tick "
-								"FROM chat_v11.guard_state g");
+	const auto rows =
+		spi.query("SELECT g.expected, g.stopped_at, g.stopped_by, g.last_error, g.last_error_at, g.last_tick "
+				  "FROM chat_v11.guard_state g");
 	if (rows.empty())
 		return kept;
-	return {*rows.boolean(0, 1),          rows.time(0, 2), rows.text(0, 3).value_or(""), rows.text(0, 4),
-			rows.time(0, 5), rows.time(0, 6)};
+	return {*rows.boolean(0, 1), rows.time(0, 2), rows.text(0, 3).value_or(""),
+			rows.text(0, 4),     rows.time(0, 5), rows.time(0, 6)};
 }
 
 // A worker that runs: as it says itself, or how long it has been silent.
@@ -72,7 +73,8 @@ add_absence(GuardReport &report, const Kept &kept, Time now) {
 		report.remark = "a scheduler calls chat_v11.guard_tick(); told to the minute";
 	} else if (kept.stopped_at) {
 		report.state = "stopped";
-		report.remark = "by " + kept.stopped_by + " at " + format_utc(floor_second(*kept.stopped_at)) + ": " + start_hint;
+		report.remark =
+			"by " + kept.stopped_by + " at " + format_utc(floor_second(*kept.stopped_at)) + ": " + start_hint;
 	} else if (kept.expected) {
 		report.state = "dead";
 		report.remark = std::string("it should run, and does not: ") + start_hint;

@@ -59,8 +59,17 @@ write_gate_log(Spi &spi, const Evaluation &evaluation) {
 	const auto before = newest_gate_log(spi, answer.mock_clock, false);
 	if (!gate_log_due(spi, answer))
 		return;
-	GateLogEntry entry{answer.evaluated_at, answer.state.version, answer.state.stage, answer.state.kill_switch, {},
-					   answer.mock_clock, to_json(answer, evaluation.input.settings, {}), "guard", {}, {}, {}};
+	GateLogEntry entry{answer.evaluated_at,
+					   answer.state.version,
+					   answer.state.stage,
+					   answer.state.kill_switch,
+					   {},
+					   answer.mock_clock,
+					   to_json(answer, evaluation.input.settings, {}),
+					   "guard",
+					   {},
+					   {},
+					   {}};
 	entry.set_verdict(answer);
 	append_gate_log(spi, entry);
 	if (before && before->decision == answer.decision)
@@ -105,9 +114,10 @@ load_guard_state(Spi &spi) {
 
 void
 expect_guard(Spi &spi, Time since) {
-	spi.execute("UPDATE chat_v11.guard_state SET expected = true, expected_since = $1, stopped_at = NULL, stopped_by = NULL "
-				"WHERE NOT expected",
-				Params() << since);
+	spi.execute(
+		"UPDATE chat_v11.guard_state SET expected = true, expected_since = $1, stopped_at = NULL, stopped_by = NULL "
+		"WHERE NOT expected",
+		Params() << since);
 }
 
 void
@@ -136,7 +146,13 @@ watch_rollout(Watch &watch, const std::string &approver) {
 		watch.decision = evaluation.answer.decision;
 		if (const auto act = guard_act(evaluation.answer); act && act_on(watch, *act, approver))
 			return; // the change has its row in the gate log, and its notification
-		with_spi([&](Spi &spi) { write_gate_log(spi, evaluation); });
+		if (!evaluation.answer.telemetry_error.empty())
+			watch.trouble = "the gates are blind, telemetry cannot be read: " + evaluation.answer.telemetry_error;
+		// Who holds the log for long must not keep the next look waiting.
+		const auto failure = attempt_within(kill_gate_timeout_ms(),
+											[&] { with_spi([&](Spi &spi) { write_gate_log(spi, evaluation); }); });
+		if (!failure.empty())
+			watch.trouble += (watch.trouble.empty() ? "" : "; ") + ("the gate log was not written: " + failure);
 	});
 }
 

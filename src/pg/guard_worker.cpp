@@ -14,7 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <sys/stat.h>
+#include <filesystem>
 
 extern "C" {
 #include "catalog/pg_database.h"
@@ -42,13 +42,19 @@ constexpr auto error_note_every = std::chrono::minutes(1);
 template <typename F>
 void
 in_transaction(MemoryContext memory, F &&f) {
-	call([] {
+	Oid user = InvalidOid;
+	int context = 0;
+	call([&] {
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
+		GetUserIdAndSecContext(&user, &context);
 	});
 	try {
 		f();
-		call([] { CommitTransactionCommand(); });
+		call([&] {
+			CommitTransactionCommand();
+			SetUserIdAndSecContext(user, context); // as an abort does by itself
+		});
 	} catch (...) {
 		call([&] {
 			AbortCurrentTransaction();
@@ -130,15 +136,18 @@ struct Extension {
 	Oid oid = InvalidOid;
 	Oid owner = InvalidOid;
 	std::string version;
+	bool has_guard = false; // 0.3 had none
 };
 
 std::optional<Extension>
 find_extension(Spi &spi) {
-	const auto rows = spi.query_latest("SELECT e.oid::bigint, e.extowner::bigint, e.extversion FROM pg_catalog.pg_extension "
-									   "e WHERE e.extname = 'chat_v11'");
+	const auto rows = spi.query_latest("SELECT e.oid::bigint, e.extowner::bigint, e.extversion, "
+									   "pg_catalog.to_regclass('chat_v11.guard_state') IS NOT NULL "
+									   "FROM pg_catalog.pg_extension e WHERE e.extname = 'chat_v11'");
 	if (rows.empty())
 		return std::nullopt;
-	return Extension{static_cast<Oid>(*rows.bigint(0, 1)), static_cast<Oid>(*rows.bigint(0, 2)), *rows.text(0, 3)};
+	return Extension{static_cast<Oid>(*rows.bigint(0, 1)), static_cast<Oid>(*rows.bigint(0, 2)), *rows.text(0, 3),
+					 *rows.boolean(0, 4)};
 }
 
 // To the end of the transaction: DROP EXTENSION waits for the round, and the round never for DROP EXTENSION.
@@ -152,9 +161,8 @@ lock_extension(Oid extension) {
 class Guard {
 public:
 	explicit Guard(const GuardOrder &order) : order_(order) {
-		memory_ = call([] {
-			return AllocSetContextCreate(TopMemoryContext, "chat_v11 guard", ALLOCSET_DEFAULT_SIZES);
-		});
+		memory_ =
+			call([] { return AllocSetContextCreate(TopMemoryContext, "chat_v11 guard", ALLOCSET_DEFAULT_SIZES); });
 		MemoryContextSwitchTo(memory_);
 	}
 
@@ -184,8 +192,9 @@ private:
 	std::string
 	database() const {
 		const char *name = nullptr;
-		in_transaction(memory_, [&] { name = call([&] {
-			return MemoryContextStrdup(memory_, get_database_name(MyDatabaseId)); }); });
+		in_transaction(memory_, [&] {
+			name = call([&] { return MemoryContextStrdup(memory_, get_database_name(MyDatabaseId)); });
+		});
 		return to_utf8_lenient(name ? name : "?");
 	}
 
@@ -205,7 +214,10 @@ private:
 			if (const auto pause = look())
 				return *pause;
 		} catch (const std::exception &e) {
-			return failed(e);
+			const auto pause = failed(e);
+			if (has_lock_)
+				fold_events();
+			return pause;
 		}
 		if (line_.failures > 0)
 			log("rounds succeed again after " + std::to_string(line_.failures) + " failures");
@@ -225,6 +237,11 @@ private:
 				pause = without_extension();
 				return;
 			}
+			if (!extension->has_guard) {
+				line_.rest = "version " + extension->version + " has no guard: alter extension chat_v11 update;";
+				pause = long_pause;
+				return;
+			}
 			if (!lock_extension(extension->oid)) {
 				line_.rest = "the extension is being changed";
 				pause = guard_interval();
@@ -236,7 +253,8 @@ private:
 					  1);
 			owner_ = extension->owner;
 			become_owner();
-			const auto state = with_spi([](Spi &spi) { return with_latest_snapshot([&] { return load_guard_state(spi); }); });
+			const auto state =
+				with_spi([](Spi &spi) { return with_latest_snapshot([&] { return load_guard_state(spi); }); });
 			if (is_stopped(state)) {
 				pause = long_pause;
 				return;
@@ -257,10 +275,12 @@ private:
 		});
 		if (pause)
 			return pause;
+		tell_troubles();
 		if (watch_.decision) {
 			line_.state = "guarding";
 			line_.rest = describe(watch_.state) + ", version " + std::to_string(watch_.state.version) + ", " +
-						 std::string(name(*watch_.decision)) + (watch_.action.empty() ? "" : ": " + watch_.action);
+						 std::string(name(*watch_.decision)) + (watch_.action.empty() ? "" : ": " + watch_.action) +
+						 (watch_.trouble.empty() ? "" : "; " + watch_.trouble);
 		} else {
 			line_.rest = "no rollout was started";
 		}
@@ -296,6 +316,18 @@ private:
 		line_.state = "stopped";
 		line_.rest = "by " + state.stopped_by;
 		return true;
+	}
+
+	// What does not end a round and yet leaves it blind or mute: told when it begins, each minute, and when it ends.
+	void
+	tell_troubles() {
+		if (!watch_.trouble.empty()) {
+			if (note(watch_.trouble))
+				warn(watch_.trouble);
+		} else if (!trouble_.empty()) {
+			log("no longer: " + trouble_);
+		}
+		trouble_ = watch_.trouble;
 	}
 
 	Duration
@@ -355,21 +387,22 @@ private:
 		call([&] { SetUserIdAndSecContext(owner_, SECURITY_LOCAL_USERID_CHANGE); });
 	}
 
-	// Best effort: where nothing can be written, the server's log has it.
-	void
+	// Once a minute; whether it was time.  Best effort: where nothing can be written, the server's log has it.
+	bool
 	note(const std::string &error) {
 		const auto now = std::chrono::steady_clock::now();
 		if (error == noted_ && now < noted_at_ + error_note_every)
-			return;
+			return false;
+		noted_ = error;
+		noted_at_ = now;
 		try {
 			set_lock_timeout("100ms");
 			in_transaction(memory_, [&] {
 				with_spi([&](Spi &spi) { note_guard_error(spi, error, time_from_pg(GetCurrentTimestamp())); });
 			});
-			noted_ = error;
-			noted_at_ = now;
 		} catch (const std::exception &) {
 		}
+		return true;
 	}
 
 	// With 0 PostgreSQL does not bring the process back, with 1 it does after its restart time.
@@ -412,16 +445,23 @@ private:
 	int fold_failures_ = 0;
 	std::chrono::steady_clock::time_point fold_after_{};
 	std::chrono::steady_clock::time_point drop_after_{};
+	std::string trouble_;
 	std::string noted_;
 	std::chrono::steady_clock::time_point noted_at_{};
 };
 
 // A database that was dropped while the guard was away cannot be connected to, and would be tried again and again.
+// Whatever tablespace it moved to: its folder bears its number.
 bool
-is_database_there(const GuardOrder &order) {
-	struct stat found;
-	const char *path = GetDatabasePath(order.database, order.tablespace);
-	return path && stat(path, &found) == 0;
+is_database_there(Oid database) {
+	const auto folder = std::to_string(database);
+	std::error_code ignored;
+	if (std::filesystem::exists("base/" + folder, ignored))
+		return true;
+	for (const auto &space : std::filesystem::directory_iterator("pg_tblspc", ignored))
+		if (std::filesystem::exists(space.path() / TABLESPACE_VERSION_DIRECTORY / folder, ignored))
+			return true;
+	return false;
 }
 
 } // namespace
@@ -435,11 +475,11 @@ chat_v11_guard_main(Datum) {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	if (!is_database_there(order)) {
+	if (!enter([&] { return is_database_there(order.database); })) {
 		ereport(LOG, (errmsg("chat_v11 guard: database %u is gone, and so is its guard", order.database)));
 		proc_exit(0);
 	}
-	BackgroundWorkerInitializeConnectionByOid(order.database, InvalidOid, 0);
+	BackgroundWorkerInitializeConnectionByOid(order.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
 	enter([&] {
 		set_session();
 		Guard(order).run();

@@ -13,8 +13,8 @@ void register_commit_callbacks();
 void log_on_commit(const std::string &utf8_line);
 
 // Sent on channel chat_v11 when the transaction commits.  Put to PostgreSQL only then, so that it never is what refuses
-// a change: one that is prepared for COMMIT PREPARED, that finds the queue full, or another session's commit in its way,
-// goes without, and the server's log says so.
+// a change: one that is prepared for COMMIT PREPARED, that finds the queue full, or another session's commit in its
+// way, goes without, and the server's log says so.
 void notify_on_commit(const std::string &utf8_payload);
 
 // Written at once, to the server's log only.

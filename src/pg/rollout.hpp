@@ -52,8 +52,9 @@ private:
 	Request request_;
 };
 
-// Asks the triggers for a change, under the lock that orders them all; the state after it.  Whatever refuses it is written
-// to the server's log.  With `still`, nothing is asked for where that says no to the state as it is under the lock.
+// Asks the triggers for a change, under the lock that orders them all; the state after it.  Whatever refuses it is
+// written to the server's log.  With `still`, nothing is asked for where that says no to the state as it is under the
+// lock.
 std::optional<State> change_state(const Request &request, const std::function<bool(const State &)> &still);
 State change_state(const Request &request);
 

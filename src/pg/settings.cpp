@@ -3,6 +3,7 @@
 #include "pg/boundary.hpp"
 #include "pg/datum.hpp"
 #include "pg/fault.hpp"
+#include "pg/spi.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -144,10 +145,10 @@ define_settings() {
 							10, 60000, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
 	DefineCustomIntVariable("chat_v11.guard_interval", "From one round of the guard to the next.", nullptr,
 							&guard_interval_ms, 1000, 100, 60000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
-	DefineCustomStringVariable("chat_v11.guard_databases", "Databases that have a guard from the server's start on.",
-							   "Needs chat_v11 in shared_preload_libraries; elsewhere chat_v11.start_guard() starts one.",
-							   &guard_databases_text, "", PGC_SIGHUP, GUC_LIST_INPUT, check_guard_databases, nullptr,
-							   nullptr);
+	DefineCustomStringVariable(
+		"chat_v11.guard_databases", "Databases that have a guard from the server's start on.",
+		"Needs chat_v11 in shared_preload_libraries; elsewhere chat_v11.start_guard() starts one.",
+		&guard_databases_text, "", PGC_SIGHUP, GUC_LIST_INPUT, check_guard_databases, nullptr, nullptr);
 	DefineCustomStringVariable("chat_v11.fault", "Test aid: makes the n-th crossing into the server go wrong.",
 							   "KIND:N with KIND exception, bad_alloc, error or cancel; empty for none.", &fault_text,
 							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, check_fault, assign_fault, nullptr);
@@ -185,6 +186,7 @@ guard_interval() {
 
 std::vector<std::string>
 guard_databases() {
+	const ScratchMemory scratch;
 	std::vector<std::string> databases;
 	List *names = NIL;
 	call([&] { (void)SplitGUCList(pstrdup(guard_databases_text ? guard_databases_text : ""), ',', &names); });
