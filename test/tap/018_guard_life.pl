@@ -41,7 +41,7 @@ my $from = log_size($node);
 
 fresh($node, 'dropped');
 ddl($node, 'DROP DATABASE dropped');
-like(log_since($node, $from), qr/LOG:  chat_v11 guard: leaves: somebody drops, renames or copies the database/,
+log_has($node, $from, qr/LOG:  chat_v11 guard: leaves: somebody drops, renames or copies the database/,
 	'... the log tells that the guard left');
 fresh($node, 'forced');
 ddl($node, 'DROP DATABASE forced WITH (FORCE)');
@@ -71,7 +71,7 @@ wait_guarding($node, 'held');
 ddl($node, "\\c held\nSET client_min_messages = error; DROP EXTENSION chat_v11 CASCADE");
 is(wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'chat_v11 guard' AND datname "
 		. "= 'held'", 0), 0, '... the guard leaves');
-like(log_since($node, $from), qr/LOG:  chat_v11 guard: leaves: the extension is gone/, '... and says why');
+log_has($node, $from, qr/LOG:  chat_v11 guard: leaves: the extension is gone/, '... and says why');
 sql($node, 'held', 'CREATE EXTENSION chat_v11');
 easy_rollout($node, 'held');
 sql($node, 'held', 'SELECT chat_v11.start_guard()');
@@ -120,7 +120,7 @@ $node->stop;
 
 $node = guard_node('launched', databases => 'here, "with, comma", absent, here, template0',
 	conf => "chat_v11.guard_interval = '500ms'\n");
-like(server_log($node), qr/LOG:  chat_v11 launcher: waits for database "absent", which is not there/,
+log_has($node, 0, qr/LOG:  chat_v11 launcher: waits for database "absent", which is not there/,
 	'preloaded, with no extension anywhere: the launcher waits for what is not there');
 is(alarming($node, 0), '', '... and nothing alarms');
 is(sql($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'chat_v11 launcher'"), 1,

@@ -117,7 +117,7 @@ heard();
 tells('BEGIN; ' . set_sql('canary_1', 'true', 'prepared') . "; PREPARE TRANSACTION 'kill'", '', 'a kill that is prepared');
 sql($node, 'db', "COMMIT PREPARED 'kill'");
 like(state($node, 'db'), qr/^canary_1 killed/, '... is there once it is committed');
-like(log_since($node, $began), qr/prepared, not yet committed: chat_v11: not notified: PostgreSQL has none for a prepared/,
+log_has($node, $began, qr/prepared, not yet committed: chat_v11: not notified: PostgreSQL has none for a prepared/,
 	'... and the log says that nobody was notified');
 sql($node, 'db', "SET client_min_messages = error; SELECT chat_v11.set_check('read_rollback_detected_rate', "
 	  . 'p_enabled => false); ' . set_sql('canary_1', 'false'));
@@ -140,7 +140,7 @@ my $start = time;
 sql($node, 'db', 'SET synchronous_commit = local; ' . set_sql('canary_1', 'true', 'beside it'));
 cmp_ok(time - $start, '<', 3, 'a kill is done within 3 s all the same');
 like(state($node, 'db'), qr/^canary_1 killed/, '... it is there');
-like(log_since($node, $from), qr/LOG:  chat_v11: not notified: another session has been committing a notification/,
+log_has($node, $from, qr/LOG:  chat_v11: not notified: another session has been committing a notification/,
 	'... and the log says that nobody was notified');
 # The guard's kill beside the same.
 sql($node, 'db', 'SET synchronous_commit = local; ' . set_sql('canary_1', 'false', 'again'));

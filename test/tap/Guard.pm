@@ -15,7 +15,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(guard_node calm fresh sql wait_until status guard_pids guarding wait_guarding breach start_watch
-	seconds_to killed_in newest log_since log_size alarming drop_db);
+	seconds_to killed_in newest log_has log_since log_size alarming drop_db);
 
 # Every place is another breach of a P0 check; the ACK is one only when it has matured.
 my %breach = (
@@ -179,6 +179,14 @@ sub newest
 }
 
 sub log_size { my ($node) = @_; return -s $node->logfile; }
+
+# Does not show the whole log where it fails.
+sub log_has
+{
+	my ($node, $from, $pattern, $what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return ok(server_log($node, $from) =~ $pattern, $what) || diag("no line $pattern");
+}
 
 sub log_since { my ($node, $from) = @_; return server_log($node, $from); }
 
