@@ -21,22 +21,20 @@ tell(int level, const std::string &sentence, const std::string &hint) {
 		[&] { ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str()))); });
 }
 
-// Whatever fails in here is told, and undoes only itself.
+// What fails in here is told, and undoes only itself.
 std::string
-fold_and_drop(std::int64_t &folded, Time now) {
+try_to(const char *what, const std::function<void()> &f) {
+	const auto told = [&](const std::string &error) { return std::string(what) + " failed: " + error; };
 	try {
-		pg::in_subtransaction([&] {
-			folded = pg::fold(pg::fold_at_most).value_or(0);
-			pg::drop_what_is_old(now);
-		});
+		pg::in_subtransaction(f);
 	} catch (const pg::Error &e) {
 		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
 			throw;
-		return pg::to_utf8_lenient(e.what());
+		return told(pg::to_utf8_lenient(e.what()));
 	} catch (const Refusal &e) {
-		return e.what();
+		return told(e.what());
 	} catch (const CorruptBytes &e) {
-		return e.what();
+		return told(e.what());
 	}
 	return {};
 }
@@ -79,15 +77,17 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	if (!watch.action.empty())
 		return answer_tick(fcinfo, watch, 0, "the events are folded by the next round");
 	std::int64_t folded = 0;
-	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
-	auto failure = fold_and_drop(folded, now);
-	if (!failure.empty()) {
-		failure = "the fold failed: " + failure;
+	auto remark = watch.trouble;
+	const auto attempt = [&](const char *what, const std::function<void()> &f) {
+		const auto failure = try_to(what, f);
+		if (failure.empty())
+			return;
 		tell(WARNING, failure, "select * from chat_v11.fold_status();");
-	}
-	const auto remark = watch.trouble.empty() ? failure
-						: failure.empty()     ? watch.trouble
-											  : watch.trouble + "; " + failure;
+		remark += (remark.empty() ? "" : "; ") + failure;
+	};
+	attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
+	attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
+	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
 	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });
 	return answer_tick(fcinfo, watch, folded, remark);
 }

@@ -349,10 +349,11 @@ private:
 	// The fold is a transaction of its own, and waits for its own failures: nothing of it keeps the gates unwatched.
 	Duration
 	fold_events() {
-		const auto now = std::chrono::steady_clock::now();
-		if (now < fold_after_)
+		const auto moment = std::chrono::steady_clock::now();
+		if (moment < fold_after_)
 			return guard_interval();
 		std::int64_t folded = 0;
+		const char *step = "the fold";
 		try {
 			set_lock_timeout("500ms");
 			in_transaction(memory_, [&] {
@@ -362,17 +363,18 @@ private:
 			if (fold_failures_ > 0)
 				log("folds again after " + std::to_string(fold_failures_) + " failures");
 			fold_failures_ = 0;
-			if (now >= drop_after_) {
-				drop_after_ = now + std::chrono::minutes(1);
+			if (moment >= drop_after_) {
+				drop_after_ = moment + std::chrono::minutes(1);
+				step = "dropping what is past its retention";
 				in_transaction(memory_, [&] {
 					become_owner();
-					drop_what_is_old(time_from_pg(GetCurrentTimestamp()));
+					drop_what_is_old(now());
 				});
 			}
 		} catch (const std::exception &e) {
 			const auto pause = retry_after(++fold_failures_, guard_interval());
-			fold_after_ = now + pause;
-			const auto error = "the fold failed: " + error_text(e);
+			fold_after_ = moment + pause;
+			const auto error = std::string(step) + " failed: " + error_text(e);
 			warn(error + "; " + std::to_string(fold_failures_) + " in a row, next try in " + format_duration(pause));
 			note(error);
 		}
