@@ -143,7 +143,7 @@ clean() {
 	printf 'in time and as late; one user with fifty stuck sends, %s %% of all at first. An event was told %s s after its '  \
 		"$rate_seen" "$latest"
 	printf 'time at most, held back ones after theirs.\n\n'
-	echo '| kills | target | stage | rounds of the guard with another one a look, ms, median | most |'
+	echo '| kills | target | stage | a round of the guard, ms, median | most |'
 	echo '| ---: | ---: | --- | ---: | ---: |'
 	query -F' | ' -c "select '| ' || count(*) filter (where h.transition in ('kill', 're-kill', 'rollback')), 0,
 		(select stage || case when kill_switch then ' killed' else ' live' end from chat_v11.rollout_state),
@@ -154,43 +154,57 @@ It killed: ' || note from chat_v11.rollout_history where transition in ('kill', 
 	query -o /dev/null -c "select public.chat_set_v11_rollout_state('canary_1', true, 'the end of a benchmark')"
 }
 
-# Each second where the WAL ends, and how many rows the gate log has: what was written in seconds without a new row is
-# what a round with nothing new costs.
+# What the WAL has from one place to another, by whom: the server itself (running transactions), the transactions that
+# wrote a row of the gate log, and all else, which is what rounds with nothing new cost.
+wal_between() { # BEGIN END
+	query -c 'select g.xmin from chat_v11.gate_log g' >"$data/xids"
+	pg_waldump -p "$CHAT_V11_SERVER/data/pg_wal" -s "$1" -e "$2" |
+		sed -nE 's/^rmgr: ([^ ]+) +len \(rec\/tot\): +[0-9]+\/ +([0-9]+), tx: +([0-9]+),.*/\1 \2 \3/p' |
+		awk 'FNR == NR { logs[$1]; next } $1 == "Standby" { server += $2; next } $3 in logs { log_bytes += $2; next } { rest += $2 }
+			END { print server + 0, log_bytes + 0, rest + 0 }' "$data/xids" -
+}
+
 idle_line() { # WHAT SECONDS
-	local before spent
-	wait_until "lag_events = 0 from chat_v11.guard_status()"
+	local cpu_before spent begin server logged rest rows
+	wait_until "lag_events = 0 and pending_writes = 0 from chat_v11.fold_status()"
 	sleep 3
-	before=$(cpu)
-	echo "select pg_current_wal_insert_lsn() - '0/0', count(*) from chat_v11.gate_log \\watch 1" |
-		timeout "$2" psql -X -q -At -F' ' 2>/dev/null >"$data/idle" & 
+	cpu_before=$(cpu)
+	rows=$(query -c 'select count(*) from chat_v11.gate_log')
+	begin=$(query -c 'select pg_current_wal_flush_lsn()')
 	watch_rounds "$2"
-	wait $! || true
-	spent=$(calc %.1f "$(cpu) - $before")
-	awk -v what="$1" -v spent="$spent" -v seconds="$2" -v ms="$(median <"$data/rounds")" -v most="$(sort -g "$data/rounds" | tail -n 1)" '
-		NF == 2 { if (last) { if ($2 == rows) { idle++; plain += $1 - last } else { logged++; written += $1 - last } } last = $1; rows = $2 }
-		END { printf "| %s | %d | %d | %.2f | %.2f | %d | %s | %.1f |\n", what, idle, plain, ms, most, logged,
-			logged ? sprintf("%.0f", written / logged) : "", spent * 3600 / seconds / 1000 }' "$data/idle"
+	sleep 1
+	rows=$(($(query -c 'select count(*) from chat_v11.gate_log') - rows))
+	spent=$(calc %.1f "$(cpu) - $cpu_before")
+	wal_between "$begin" "$(query -c 'select pg_current_wal_flush_lsn()')" >"$data/wal"
+	read -r server logged rest <"$data/wal"
+	printf '| %s | %d | %d | %.2f | %.2f | %d | %d | %s | %.1f |\n' "$1" "$(wc -l <"$data/rounds")" "$rest" \
+		"$(median <"$data/rounds")" "$(sort -g "$data/rounds" | tail -n 1)" "$server" "$rows" \
+		"$([ "$rows" = 0 ] || echo $((logged / rows)))" "$(calc %f "$spent * 3.6 / ($2 + 1)")"
 }
 
 idle() {
-	local seconds=${IDLE:-130} feeder_seconds=20
+	local seconds=${IDLE:-125} rows bytes width gates fed commits copy_ms copy_p95 latest
 	fresh
-	printf '\nA guard with nothing to do, the looks of this measurement beside it.\n\n'
-	echo '| | seconds without a row for the gate log | WAL in them, bytes (target 0) | a round, ms, median (target 5) | most | seconds with one | WAL in such a second, bytes | CPU of the worker, s an hour |'
-	echo '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |'
+	query -c 'alter system set autovacuum = off' -c 'select pg_reload_conf()' -o /dev/null
+	printf '\nA guard with nothing to do. A row for the gate log is due each minute while a rollout was started; '
+	printf 'its WAL holds whole pages after a checkpoint.\n\n'
+	echo '| | rounds | WAL without the gate log, bytes (target 0) | a round, ms, median (target 5) | most | WAL of the server itself, bytes | rows of the gate log | WAL of a row, bytes | CPU of the worker, s an hour |'
+	echo '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |'
 	idle_line 'no rollout was started' 30
 	start
 	idle_line 'live, no events' "$seconds"
-	feed $feeder_seconds
+	feed 60
 	wait_for_feed
 	idle_line "live, $fed events folded before" "$seconds"
-	query -F' ' -c "select count(*), pg_total_relation_size('chat_v11.gate_log') / greatest(count(*), 1),
-		round(avg(pg_column_size(g.*))), round(avg(pg_column_size(g.gates))) from chat_v11.gate_log g" | {
-		read -r rows bytes width gates
-		printf '\nThe gate log: %d rows, %d bytes a row on disk with indexes and what is empty; %d bytes of a row itself, ' \
-			"$rows" "$bytes" "$width"
-		printf '%d of them its gates. That is %s MB in 30 days of a row a minute.\n' "$gates" "$(calc %.0f "$width * 43200 / 1e6")"
-	}
+	query -o /dev/null -c "select public.chat_set_v11_rollout_state('canary_1', true, 'the end of a benchmark')"
+	idle_line "killed" 30
+	query -c 'alter system reset autovacuum' -c 'select pg_reload_conf()' -o /dev/null
+	query -c "select count(*), pg_total_relation_size('chat_v11.gate_log') / greatest(count(*), 1),
+		round(avg(pg_column_size(g.*))), round(avg(pg_column_size(g.gates))) from chat_v11.gate_log g" >"$data/rows"
+	read -r rows bytes width gates <"$data/rows"
+	printf '\nThe gate log: %d rows, %d bytes of a row, %d of them its gates; %d a row on disk with indexes and pages that ' \
+		"$rows" "$width" "$gates" "$bytes"
+	printf 'are not full yet. 30 days of a row a minute are %.0f MB.\n' "$(calc %f "$width * 43200 / 1e6")"
 }
 
 # The load with and without a guard by turns, and single events as fast as they go.

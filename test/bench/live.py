@@ -69,12 +69,12 @@ def format_moment(at):
 
 
 def events(late, last_moment):
-    """(due, line), where due never falls by more than what `late` and the last moment move."""
+    """(the event's place in the stream, when to tell it, line)"""
     acked = {}
     writes = 0
     for line in sys.stdin.buffer:
         stamp, kind, cohort, actor, subject, value = line.split(b"\t")
-        at = due = moment(stamp)
+        at = place = due = moment(stamp)
         if cohort == b"v11" and last_moment and kind == b"write_ack":
             writes += 1
             if writes % last_moment == 0:
@@ -84,7 +84,7 @@ def events(late, last_moment):
                 at = acked.pop(subject) + 9.9
                 line = b"\t".join((format_moment(at), kind, cohort, actor, subject, value))
             due = at + late
-        yield due, at, line
+        yield place, due, line
 
 
 def feed(report, late=0.0, last_moment=0):
@@ -97,8 +97,8 @@ def feed(report, late=0.0, last_moment=0):
     ahead = next(source, None)
     while ahead or waiting:
         now = time.time()
-        while ahead and ahead[1] <= now:
-            heapq.heappush(waiting, (ahead[0], ahead[2]))
+        while ahead and ahead[0] <= now:
+            heapq.heappush(waiting, ahead[1:])
             ahead = next(source, None)
         due = []
         first = waiting[0][0] if waiting else now
