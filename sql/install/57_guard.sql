@@ -17,7 +17,7 @@ CREATE FUNCTION chat_v11.guard_tick(OUT decision text, OUT action text, OUT fold
 	AS 'MODULE_PATHNAME', 'chat_v11_guard_tick' LANGUAGE C VOLATILE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
-CREATE FUNCTION chat_v11.start_guard() RETURNS integer
+CREATE FUNCTION chat_v11.start_guard(p_worker boolean DEFAULT true) RETURNS integer
 	AS 'MODULE_PATHNAME', 'chat_v11_start_guard' LANGUAGE C VOLATILE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 

@@ -36,8 +36,9 @@ COMMENT ON COLUMN chat_v11.guard_state.last_tick IS 'time of guard_tick(), to th
 COMMENT ON FUNCTION chat_v11.guard_tick() IS
 	'one round of the guard, for a scheduler: looks at the gates, kills or rolls back where a check asks for it, writes '
 	'the gate log when due, folds; does nothing, and says so, while another guard is at work';
-COMMENT ON FUNCTION chat_v11.start_guard() IS
-	'starts a guard in this database until the next restart of the server; its process, or that of the one there is';
+COMMENT ON FUNCTION chat_v11.start_guard(boolean) IS
+	'takes stop_guard() back, and starts a guard in this database until the next restart of the server; its process, or '
+	'that of the one there is. With false it starts none, for a scheduler that calls guard_tick(): null';
 COMMENT ON FUNCTION chat_v11.stop_guard() IS
 	'ends the guard with its next round, also a launched one, until start_guard(); whether there was one';
 COMMENT ON FUNCTION chat_v11.guard_status() IS
@@ -289,7 +290,7 @@ COMMENT ON COLUMN chat_v11.gate_check.limit_value IS
 COMMENT ON COLUMN chat_v11.gate_check.min_samples IS 'fewer are no_data; 0 or more';
 COMMENT ON COLUMN chat_v11.gate_check.enabled IS 'false: shown as disabled, not looked at';
 COMMENT ON COLUMN chat_v11.gate_check.on_fail IS
-	'kill, rollback, hold, or advise (shown, counted by no gate); nothing acts by itself in this version';
+	'kill or rollback to canary_1, which the guard does by itself; hold; or advise: shown, counted by no gate';
 COMMENT ON COLUMN chat_v11.gate_check.zero_ok IS 'rightly rare: an empty window passes once the kind is known to be wired';
 COMMENT ON COLUMN chat_v11.gate_check.history_id IS 'row of the log that made this content; null as installed';
 

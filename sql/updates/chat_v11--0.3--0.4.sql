@@ -51,7 +51,7 @@ CREATE FUNCTION chat_v11.guard_tick(OUT decision text, OUT action text, OUT fold
 	AS 'MODULE_PATHNAME', 'chat_v11_guard_tick' LANGUAGE C VOLATILE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
-CREATE FUNCTION chat_v11.start_guard() RETURNS integer
+CREATE FUNCTION chat_v11.start_guard(p_worker boolean DEFAULT true) RETURNS integer
 	AS 'MODULE_PATHNAME', 'chat_v11_start_guard' LANGUAGE C VOLATILE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
@@ -118,8 +118,9 @@ COMMENT ON COLUMN chat_v11.guard_state.last_tick IS 'time of guard_tick(), to th
 COMMENT ON FUNCTION chat_v11.guard_tick() IS
 	'one round of the guard, for a scheduler: looks at the gates, kills or rolls back where a check asks for it, writes '
 	'the gate log when due, folds; does nothing, and says so, while another guard is at work';
-COMMENT ON FUNCTION chat_v11.start_guard() IS
-	'starts a guard in this database until the next restart of the server; its process, or that of the one there is';
+COMMENT ON FUNCTION chat_v11.start_guard(boolean) IS
+	'takes stop_guard() back, and starts a guard in this database until the next restart of the server; its process, or '
+	'that of the one there is. With false it starts none, for a scheduler that calls guard_tick(): null';
 COMMENT ON FUNCTION chat_v11.stop_guard() IS
 	'ends the guard with its next round, also a launched one, until start_guard(); whether there was one';
 COMMENT ON FUNCTION chat_v11.guard_status() IS
@@ -153,3 +154,5 @@ COMMENT ON COLUMN chat_v11.gate_log.cause IS 'change: an accepted change; guard:
 COMMENT ON COLUMN chat_v11.gate_log.p0_ok IS 'no P0 check failed; null where the gates were not read';
 COMMENT ON COLUMN chat_v11.gate_log.p1_ok IS 'no P1 check failed; null where the gates were not read';
 COMMENT ON COLUMN chat_v11.gate_log.failing IS 'names of the P0 and P1 checks that failed and count';
+COMMENT ON COLUMN chat_v11.gate_check.on_fail IS
+	'kill or rollback to canary_1, which the guard does by itself; hold; or advise: shown, counted by no gate';

@@ -76,7 +76,7 @@ constexpr Grant grants[] = {
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.attest(text, text, boolean)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.fold(bigint)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.guard_tick()"},
-	{Level::admin, "EXECUTE ON FUNCTION chat_v11.start_guard()"},
+	{Level::admin, "EXECUTE ON FUNCTION chat_v11.start_guard(boolean)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.stop_guard()"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_check(text, float8, boolean, text, bigint, text)"},
 	{Level::admin, "EXECUTE ON FUNCTION chat_v11.set_policy(text, interval, interval, bigint, interval, text)"},

@@ -69,7 +69,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	}
 	const auto kept = pg::with_spi([](pg::Spi &spi) { return pg::load_guard_state(spi); });
 	if (kept.stopped_at)
-		return answer_tick(fcinfo, watch, 0, "stopped by " + kept.stopped_by + ": select chat_v11.start_guard();");
+		return answer_tick(fcinfo, watch, 0, "stopped by " + kept.stopped_by + ": select chat_v11.start_guard(false);");
 	pg::watch_rollout(watch, pg::default_approver());
 	if (!watch.trouble.empty())
 		tell(WARNING, watch.trouble, "select * from chat_v11.explain_gates();");
@@ -98,6 +98,9 @@ CHAT_V11_ENTRY(chat_v11_start_guard) {
 			spi.execute(
 				"UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL WHERE stopped_at IS NOT NULL");
 		});
+	// A scheduler's calls need no worker.
+	if (PG_NARGS() > 0 && !PG_ARGISNULL(0) && !PG_GETARG_BOOL(0))
+		PG_RETURN_NULL();
 	if (const auto found = pg::find_guard()) {
 		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid),
 			 "select * from chat_v11.guard_status();");

@@ -66,15 +66,15 @@ add_process(GuardReport &report, const GuardProcess &process, Time now) {
 
 void
 add_absence(GuardReport &report, const Kept &kept, Time now) {
-	if (kept.last_tick && now - *kept.last_tick < tick_counts_for) {
+	if (kept.stopped_at) {
+		report.state = "stopped";
+		report.remark =
+			"by " + kept.stopped_by + " at " + format_utc(floor_second(*kept.stopped_at)) + ": " + start_hint;
+	} else if (kept.last_tick && now - *kept.last_tick < tick_counts_for) {
 		report.state = "ticking";
 		report.running = true;
 		report.last_round = kept.last_tick;
 		report.remark = "a scheduler calls chat_v11.guard_tick(); told to the minute";
-	} else if (kept.stopped_at) {
-		report.state = "stopped";
-		report.remark =
-			"by " + kept.stopped_by + " at " + format_utc(floor_second(*kept.stopped_at)) + ": " + start_hint;
 	} else if (kept.expected) {
 		report.state = "dead";
 		report.remark = std::string("it should run, and does not: ") + start_hint;

@@ -12,13 +12,16 @@ namespace chat_v11::pg {
 
 namespace {
 
-// 0 is no object's number, so the lock is the database's, whatever becomes of the extension in it.
+// 0 is no object's number, so the lock is the database's, whatever becomes of the extension in it.  Of the method of
+// advisory locks, because PostgreSQL gives up a session's locks at its end, and keeps them after an error, for that
+// method only; their own tags are of another type, so none can be the same.
 LOCKTAG
 guard_lock() {
 	constexpr Oid extensions = 3079;
 	constexpr int of_guard = 3;
 	LOCKTAG tag;
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, extensions, InvalidOid, of_guard);
+	tag.locktag_lockmethodid = USER_LOCKMETHOD;
 	return tag;
 }
 
@@ -113,11 +116,11 @@ load_guard_state(Spi &spi) {
 }
 
 void
-expect_guard(Spi &spi, Time since) {
+expect_guard(Spi &spi) {
 	spi.execute(
 		"UPDATE chat_v11.guard_state SET expected = true, expected_since = $1, stopped_at = NULL, stopped_by = NULL "
 		"WHERE NOT expected",
-		Params() << since);
+		Params() << now());
 }
 
 void
@@ -128,7 +131,7 @@ note_guard_error(Spi &spi, const std::string &error, Time at) {
 // A scheduler may call every second: a row a minute tells well enough that it does.
 void
 note_tick(Spi &spi, Time at, const std::string &failure) {
-	expect_guard(spi, at);
+	expect_guard(spi);
 	spi.execute("UPDATE chat_v11.guard_state SET last_tick = $1 WHERE last_tick > $1 - interval '50 s' IS NOT TRUE",
 				Params() << at);
 	if (!failure.empty())

@@ -14,7 +14,7 @@ struct GuardState {
 	std::string stopped_by;
 };
 GuardState load_guard_state(Spi &spi);
-void expect_guard(Spi &spi, Time since);
+void expect_guard(Spi &spi); // from now on by the rule clock, which the gate log has too
 void note_tick(Spi &spi, Time at, const std::string &failure);
 void note_guard_error(Spi &spi, const std::string &error, Time at);
 

@@ -209,8 +209,7 @@ private:
 				line_.rest = "guards once this server is promoted";
 				return guard_interval();
 			}
-			if (is_wanted_away())
-				leave("somebody drops, renames or copies the database", order_.is_launched ? 0 : 1);
+			leave_if_wanted_away();
 			if (const auto pause = look())
 				return *pause;
 		} catch (const std::exception &e) {
@@ -270,7 +269,7 @@ private:
 				log("guards with version " + version_);
 			}
 			if (!state.expected)
-				with_spi([](Spi &spi) { expect_guard(spi, time_from_pg(GetCurrentTimestamp())); });
+				with_spi(expect_guard);
 			watch_rollout(watch_, std::string(guard_name));
 		});
 		if (pause)
@@ -426,14 +425,27 @@ private:
 		});
 	}
 
-	static void
+	// In short slices: who drops the database waits five seconds for everybody to leave it.
+	void
 	sleep(Duration pause) {
-		const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(pause).count();
-		if (milliseconds > 0)
-			call([&] {
-				(void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
-								PG_WAIT_EXTENSION);
+		constexpr Duration slice = std::chrono::seconds(1);
+		for (auto left = pause; left > Duration::zero(); left -= slice) {
+			const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(std::min(left, slice)).count();
+			const int events = call([&] {
+				return WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
+								 PG_WAIT_EXTENSION);
 			});
+			if (events & WL_LATCH_SET)
+				return;
+			if (left > slice)
+				leave_if_wanted_away();
+		}
+	}
+
+	void
+	leave_if_wanted_away() {
+		if (!call([] { return RecoveryInProgress(); }) && is_wanted_away())
+			leave("somebody drops, renames or copies the database", order_.is_launched ? 0 : 1);
 	}
 
 	GuardOrder order_;

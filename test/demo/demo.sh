@@ -240,10 +240,10 @@ say ""
 say "The person on call wakes up, and takes over by the playbook.  What has happened?"
 told=$(admin -At -c "select chat_v11.handover()")
 printf '%s\n' "$told" | sed -n -e '1p' -e '/^- State/p' -e '/^- Version/p' -e '/^- Note/p' -e '/^## Next/,/^## Gates/p' | sed -e '/^## Gates/d' -e '/^$/d' -e 's/^/   /' | cut -c1-"${COLUMNS:-240}"
-# Simulated time goes on, and guard_tick() with it, which would be stopped too.
+# Simulated time goes on with guard_tick().
 admin -At -c "select chat_v11.stop_guard()" >/dev/null
 wait_for "pid is null from chat_v11.guard_status()"
-admin -c "update chat_v11.guard_state set stopped_at = null, stopped_by = null"
+admin -At -c "select chat_v11.start_guard(false)" >/dev/null
 admin -c "alter database $PGDATABASE reset chat_v11.mock_now"
 table "select * from chat_v11.missing_receipts();"
 key=$(admin -At -c "select key from chat_v11.missing_receipts(1)")
