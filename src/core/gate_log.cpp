@@ -58,6 +58,13 @@ last_unwatched(const std::vector<GateLogSample> &rows, Time begin, Time now) {
 }
 
 std::optional<Time>
+newest_sign(std::optional<Time> row, std::optional<Time> expected_since, Time now) {
+	if (row && expected_since && *expected_since > now)
+		return row;
+	return std::max(row, expected_since);
+}
+
+std::optional<Time>
 guard_silent_since(const GuardSign &sign, std::optional<Time> started_at, Time now, Duration max_data_age) {
 	if (!sign.expected || !sign.newest)
 		return std::nullopt;

@@ -88,7 +88,7 @@ guard_lines(const Handover &handover) {
 		text = "None is expected to run: nobody kills a broken rollout but people. Start one: "
 			   "`select chat_v11.start_guard();`\n";
 	} else {
-		const GuardSign sign{true, std::max(guard.last_sign, guard.expected_since)};
+		const GuardSign sign{true, newest_sign(guard.last_sign, guard.expected_since, input.now)};
 		// Before a rollout was started or killed it has nothing to write.
 		const auto silent = input.state.exists ? guard_silent_since(sign, input.state.started_at, input.now,
 																	input.settings.max_data_age)

@@ -109,8 +109,7 @@ load_guard_sign(Spi &spi, const GateInput &input, bool past) {
 		seen = in_log->at;
 	else if (const auto row = newest_before(spi, input.mock_clock, true, input.now))
 		seen = row->at;
-	if (seen)
-		sign.newest = std::max(*seen, sign.newest.value_or(*seen));
+	sign.newest = newest_sign(seen, sign.newest, input.now);
 	return sign;
 }
 

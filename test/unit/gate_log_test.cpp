@@ -274,6 +274,18 @@ BOOST_DATA_TEST_CASE(evidence_misses_an_expected_guard, bdata::make(silences), c
 	}
 }
 
+BOOST_AUTO_TEST_CASE(its_newest_sign) {
+	BOOST_CHECK(newest_sign({}, {}, noon) == std::nullopt);
+	BOOST_CHECK(newest_sign(noon - 9min, {}, noon) == noon - 9min);
+	BOOST_CHECK(newest_sign({}, noon - 9min, noon) == noon - 9min);
+	// Stopped and started again since its newest row.
+	BOOST_CHECK(newest_sign(noon - 9min, noon - 1min, noon) == noon - 1min);
+	BOOST_CHECK(newest_sign(noon - 1min, noon - 9min, noon) == noon - 1min);
+	// Expected by the time of day, judged by a mocked clock.
+	BOOST_CHECK(newest_sign(noon - 9min, noon + 1h, noon) == noon - 9min);
+	BOOST_CHECK(newest_sign({}, noon + 1h, noon) == noon + 1h);
+}
+
 BOOST_AUTO_TEST_CASE(no_guard_can_be_expected_of_an_older_version) {
 	auto input = green();
 	input.guard.reset();
