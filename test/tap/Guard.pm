@@ -15,7 +15,8 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(guard_node calm fresh sql wait_until status guard_pids guarding wait_guarding breach start_watch
-	seconds_to killed_in newest log_has log_since log_size alarming drop_db);
+	seconds_to killed_in newest log_has log_since log_size alarming drop_db ddl
+	guards);
 
 # Every place is another breach of a P0 check; the ACK is one only when it has matured.
 my %breach = (
@@ -197,6 +198,25 @@ sub alarming
 	my @lines = grep { /\b(?:WARNING|ERROR|FATAL|PANIC|TRAP)\b|signal \d+|segfault/ } split /\n/, server_log($node, $from);
 	foreach my $pattern (@expected) { @lines = grep { !/$pattern/ } @lines; }
 	return join "\n", @lines;
+}
+
+# DDL on a database, beside its guard; it must not fail, nor take long.
+sub ddl
+{
+	my ($node, $text, $limit) = @_;
+	my $start = time;
+	my ($rc, $out, $err) = $node->psql('postgres', $text);
+	my $took = time - $start;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is("$rc $err", '0 ', $text);
+	cmp_ok($took, '<', $limit // 6, '... within ' . ($limit // 6) . ' s');
+	return;
+}
+
+sub guards
+{
+	my ($node, $db) = @_;
+	return scalar guard_pids($node, $db);
 }
 
 # With whatever is in it.
