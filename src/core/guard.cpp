@@ -40,17 +40,19 @@ reason_json(std::string_view reason) {
 
 } // namespace
 
+std::string
+GuardAct::note() const {
+	return truncate_utf8("guard: " + reason, max_note_bytes);
+}
+
 std::optional<GuardAct>
 guard_act(const GateAnswer &answer) {
 	if (!answer.state.live())
 		return std::nullopt;
-	const auto act = [](bool kill, const std::string &text) {
-		return GuardAct{kill, truncate_utf8("guard: " + text, max_note_bytes)};
-	};
 	if (const auto text = failing(answer, OnFail::kill); !text.empty())
-		return act(true, text);
+		return GuardAct{true, text};
 	if (const auto text = failing(answer, OnFail::rollback); !text.empty() && answer.state.stage != Stage::canary_1)
-		return act(false, text);
+		return GuardAct{false, text};
 	return std::nullopt;
 }
 

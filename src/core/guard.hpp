@@ -13,7 +13,8 @@ inline constexpr std::string_view guard_name = "chat_v11 guard";
 // is live; else, above canary_1, a rollback to there where one with on_fail `rollback` does.  Unknown is never red.
 struct GuardAct {
 	bool kill;
-	std::string note; // names the checks and their figures
+	std::string reason;       // names the checks and their figures
+	std::string note() const; // what the decision log has
 };
 std::optional<GuardAct> guard_act(const GateAnswer &answer);
 

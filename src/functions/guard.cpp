@@ -73,9 +73,6 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	pg::watch_rollout(watch, pg::default_approver());
 	if (!watch.trouble.empty())
 		tell(WARNING, watch.trouble, "select * from chat_v11.explain_gates();");
-	// Then the transaction should end.
-	if (!watch.action.empty())
-		return answer_tick(fcinfo, watch, 0, "the events are folded by the next round");
 	std::int64_t folded = 0;
 	auto remark = watch.trouble;
 	const auto attempt = [&](const char *what, const std::function<void()> &f) {
@@ -85,8 +82,11 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		tell(WARNING, failure, "select * from chat_v11.fold_status();");
 		remark += (remark.empty() ? "" : "; ") + failure;
 	};
-	attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
-	attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
+	// After an act the transaction should end.
+	if (watch.action.empty()) {
+		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
+		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
+	}
 	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
 	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });
 	return answer_tick(fcinfo, watch, folded, remark);

@@ -53,7 +53,7 @@ worker(const char *type, const char *main, int restart) {
 BackgroundWorker
 guard_worker(const GuardOrder &order) {
 	auto made =
-		worker("chat_v11 guard", "chat_v11_guard_main", order.is_launched ? BGW_NEVER_RESTART : restart_after_s);
+		worker("chat_v11 guard", "chat_v11_guard_main", order.is_launched() ? BGW_NEVER_RESTART : restart_after_s);
 	std::memcpy(made.bgw_extra, &order, sizeof order);
 	made.bgw_notify_pid = MyProcPid;
 	return made;
@@ -192,7 +192,7 @@ private:
 		child.database = database;
 		child.started = now;
 		// Of stop_guard() all that ever was concerns it: the guard idles until start_guard().
-		if (start({database, 0, true}, &child.handle))
+		if (start({database, 0, MyProcPid}, &child.handle))
 			return;
 		child.handle = nullptr;
 		if (now >= complained_ + std::chrono::minutes(1)) {
@@ -222,6 +222,8 @@ order_of_this_process() {
 
 void
 register_launcher() {
+	if (IsBinaryUpgrade)
+		return;
 	auto made = worker("chat_v11 launcher", "chat_v11_launcher_main", restart_after_s);
 	RegisterBackgroundWorker(&made);
 }
@@ -229,7 +231,7 @@ register_launcher() {
 int
 start_guard_process() {
 	BackgroundWorkerHandle *handle = nullptr;
-	const GuardOrder order{MyDatabaseId, GetCurrentTimestamp(), false};
+	const GuardOrder order{MyDatabaseId, GetCurrentTimestamp(), 0};
 	pid_t pid = 0;
 	call([&] {
 		auto made = guard_worker(order);

@@ -14,7 +14,12 @@ namespace chat_v11::pg {
 struct GuardOrder {
 	Oid database;
 	TimestampTz started; // an earlier stop_guard() does not concern it
-	bool is_launched;    // by the launcher, which looks after it; else by start_guard()
+	pid_t launcher;      // which looks after it; 0 for one of start_guard()
+
+	bool
+	is_launched() const {
+		return launcher != 0;
+	}
 };
 static_assert(sizeof(GuardOrder) <= BGW_EXTRALEN);
 

@@ -43,14 +43,14 @@ act_on(Watch &watch, const GuardAct &act, const std::string &approver) {
 	Request request;
 	request.stage = std::string(name(Stage::canary_1));
 	request.kill_switch = act.kill;
-	request.note = act.note;
+	request.note = act.note();
 	request.approved_by = approver;
 	request.caller = guard_name;
 	const auto changed = change_state(request, [&](const State &state) { return is_still_due(state, act); });
 	last_change().reset();
 	if (!changed)
 		return false;
-	log_on_commit("chat_v11 guard: " + watch.wanted + ": " + one_line(act.note));
+	log_on_commit("chat_v11 guard: " + watch.wanted + ": " + one_line(act.reason));
 	watch.state = *changed;
 	watch.action = watch.wanted;
 	return true;
@@ -149,13 +149,16 @@ watch_rollout(Watch &watch, const std::string &approver) {
 		watch.decision = evaluation.answer.decision;
 		if (const auto act = guard_act(evaluation.answer); act && act_on(watch, *act, approver))
 			return; // the change has its row in the gate log, and its notification
+		const auto trouble = [&](const std::string &text) {
+			watch.trouble += (watch.trouble.empty() ? "" : "; ") + text;
+		};
 		if (!evaluation.answer.telemetry_error.empty())
-			watch.trouble = "the gates are blind, telemetry cannot be read: " + evaluation.answer.telemetry_error;
+			trouble("the gates are blind, telemetry cannot be read: " + evaluation.answer.telemetry_error);
 		// Who holds the log for long must not keep the next look waiting.
 		const auto failure = attempt_within(kill_gate_timeout_ms(),
 											[&] { with_spi([&](Spi &spi) { write_gate_log(spi, evaluation); }); });
 		if (!failure.empty())
-			watch.trouble += (watch.trouble.empty() ? "" : "; ") + ("the gate log was not written: " + failure);
+			trouble("the gate log was not written: " + failure);
 	});
 }
 

@@ -36,6 +36,7 @@ namespace chat_v11::pg {
 namespace {
 
 constexpr auto long_pause = std::chrono::seconds(5); // while there is nothing to guard
+constexpr const char *fold_fails = ", the fold fails";
 constexpr auto error_note_every = std::chrono::minutes(1);
 
 // What is put to one place.  Whatever it raises has rolled back when it goes on its way.
@@ -98,6 +99,7 @@ set_session() {
 		SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 	};
 	call([&] {
+		set("role", "none");
 		set("search_path", "pg_catalog, chat_v11, pg_temp");
 		set("default_transaction_isolation", "read committed");
 		set("default_transaction_read_only", "off");
@@ -172,6 +174,7 @@ public:
 		for (;;) {
 			call([&] {
 				ResetLatch(MyLatch);
+				QueryCancelPending = false; // between two rounds there is nothing to cancel
 				CHECK_FOR_INTERRUPTS();
 				if (ConfigReloadPending) {
 					ConfigReloadPending = false;
@@ -204,12 +207,12 @@ private:
 		line_.state = "idle";
 		line_.rest.clear();
 		try {
+			leave_if_wanted_away();
 			if (call([] { return RecoveryInProgress(); })) {
 				line_.state = "standby";
 				line_.rest = "guards once this server is promoted";
 				return guard_interval();
 			}
-			leave_if_wanted_away();
 			if (const auto pause = look())
 				return *pause;
 		} catch (const std::exception &e) {
@@ -271,6 +274,10 @@ private:
 			if (!state.expected)
 				with_spi(expect_guard);
 			watch_rollout(watch_, std::string(guard_name));
+			// In a session its user knows; here nobody might.
+			if (const auto at = mock_now())
+				watch_.trouble = "the rule clock is mocked, it stands at " + format_utc(*at) +
+								 (watch_.trouble.empty() ? "" : "; ") + watch_.trouble;
 		});
 		if (pause)
 			return pause;
@@ -296,7 +303,7 @@ private:
 		line_.rest = "the database has no extension chat_v11";
 		const bool was_there = !version_.empty();
 		version_.clear();
-		if (!order_.is_launched && (was_there || std::chrono::steady_clock::now() > began_ + grace))
+		if (!order_.is_launched() && (was_there || std::chrono::steady_clock::now() > began_ + grace))
 			leave("the extension is gone", 0);
 		if (was_there)
 			log("the extension is gone; waits for it to come back");
@@ -310,7 +317,7 @@ private:
 		if (has_lock_)
 			unlock_guard_for_session();
 		has_lock_ = false;
-		if (!order_.is_launched)
+		if (!order_.is_launched())
 			leave("stopped by " + state.stopped_by, 0);
 		line_.state = "stopped";
 		line_.rest = "by " + state.stopped_by;
@@ -349,8 +356,10 @@ private:
 	Duration
 	fold_events() {
 		const auto moment = std::chrono::steady_clock::now();
-		if (moment < fold_after_)
+		if (moment < fold_after_) {
+			line_.rest += fold_fails;
 			return guard_interval();
+		}
 		std::int64_t folded = 0;
 		const char *step = "the fold";
 		try {
@@ -378,7 +387,7 @@ private:
 			note(error);
 		}
 		if (fold_failures_ > 0)
-			line_.rest += ", the fold fails";
+			line_.rest += fold_fails;
 		// A backlog is caught up with at once, look by look.
 		return folded >= fold_at_most ? Duration::zero() : guard_interval();
 	}
@@ -442,10 +451,13 @@ private:
 		}
 	}
 
+	// A launcher that died has a successor, which knows nothing of this process and starts another.
 	void
 	leave_if_wanted_away() {
+		if (order_.is_launched() && kill(order_.launcher, 0) != 0)
+			leave("its launcher is gone", 0);
 		if (!call([] { return RecoveryInProgress(); }) && is_wanted_away())
-			leave("somebody drops, renames or copies the database", order_.is_launched ? 0 : 1);
+			leave("somebody drops, renames or copies the database", order_.is_launched() ? 0 : 1);
 	}
 
 	GuardOrder order_;

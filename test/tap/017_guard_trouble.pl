@@ -132,7 +132,6 @@ sql($node, 'folding', <<~'SQL');
 is(wait_until($node, 'folding', "SELECT last_error FROM chat_v11.guard_status()", 'the fold failed: no room'),
 	'the fold failed: no room', 'the fold fails: guard_status() says why');
 {
-	local $TODO = 'the remark tells of a fold that fails only in the rounds that try it';
 	like(status($node, 'folding', "state || ' ' || remark"), qr/^guarding .*, the fold fails$/, '... that the guard is at work');
 }
 like(status($node, 'folding', 'lag_events > 0 AND failures = 0'), qr/^t$/, '... and that the fold lags');

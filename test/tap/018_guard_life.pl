@@ -72,7 +72,6 @@ $node->append_conf('postgresql.conf', "chat_v11.guard_interval = '60s'\n");
 $node->reload;
 usleep(700_000);
 {
-	local $TODO = 'DROP DATABASE waits 5 s, and the guard does not look before its next round';
 	ddl($node, 'DROP DATABASE resting');
 }
 $node->append_conf('postgresql.conf', "chat_v11.guard_interval = '500ms'\n");
@@ -95,7 +94,6 @@ cmp_ok(() = log_since($node, $closed) =~ /FATAL:  database "closed" is not curre
 ddl($node, 'ALTER DATABASE closed ALLOW_CONNECTIONS true');
 wait_guarding($node, 'closed');
 {
-	local $TODO = 'the lock of a guard that ends between two rounds stays in the lock table';
 	is(alarming($node, $from, @expected, qr/is being accessed by other users/, qr/gate_check" does not exist/,
 		qr/database "closed" is not currently accepting/), '', 'the log has no other line above LOG');
 }

@@ -179,7 +179,6 @@ foreach my $round (1 .. 6)
 	usleep(130_000);
 }
 {
-	local $TODO = 'a cancel that comes between two rounds ends the guard';
 	is(join(' ', guard_pids($node, 'signals')), $first, 'pg_cancel_backend(): the guard lives');
 }
 wait_guarding($node, 'signals', undef, 5);
@@ -194,12 +193,10 @@ is(wait_until($node, 'ended', "SELECT count(*) FROM pg_stat_activity WHERE pid =
 fresh($node, 'heir');
 my $took = seconds_to($killing);
 {
-	local $TODO = 'the lock of a guard that ends between two rounds stays in the lock table';
 	ok($took ne 'never' && $took <= 6, '... it comes back, and kills') or diag("after $took s");
 }
 is(sql($node, 'ended', $lock), 1, '... and has the lock');
 {
-	local $TODO = 'the lock of a guard that ends between two rounds stays in the lock table';
 	is(sql($node, 'postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 3079 AND objid = 0 "
 			  . "AND objsubid = 3 AND pid NOT IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'chat_v11 guard' AND "
 			  . 'datid = database)'), 0, 'nobody else has the lock of a guard');
@@ -213,13 +210,11 @@ is(wait_until($node, 'failing', "SELECT state_change > now() - interval '1 s' AN
 		. "pg_stat_activity WHERE backend_type = 'chat_v11 guard' AND datname = current_database()", 't'), 't',
 	'a round fails');
 {
-	local $TODO = 'an aborted transaction releases the lock of the guard';
 	is(sql($node, 'failing', $lock), 1, '... the guard still has the lock');
 }
 sql($node, 'failing', 'ALTER TABLE chat_v11.guard_state RENAME COLUMN unexpected TO expected');
 wait_guarding($node, 'failing');
 {
-	local $TODO = 'an aborted transaction releases the lock of the guard';
 	like(sql($node, 'failing', 'SELECT remark FROM chat_v11.guard_tick()'), qr/^another guard is at work: process \d+$/,
 		'... and afterwards nobody else is a guard');
 }
@@ -260,7 +255,6 @@ wait_guarding($full, 'c');
 $full->stop;
 
 {
-	local $TODO = 'the lock of a guard that ends between two rounds stays in the lock table';
 	is(alarming($node, $began, qr/administrator command|canceling statement due to user request/,
 		qr/permission denied|read-only transaction|nobody watches the rollout/, qr/chat_v11 guard: a round failed.*(?:canceling statement|g\.expected)/), '',
 		'the log has no other line above LOG');

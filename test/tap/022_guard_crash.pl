@@ -149,7 +149,6 @@ foreach my $round (1 .. $rounds)
 	}
 }
 {
-	local $TODO = 'the lock of a guard that ends between two rounds stays in the lock table';
 	is(alarming($node, $began, qr/terminat|shut|administrator command|crash|recovery|signal 9|not yet accepting|Killed/,
 		qr/ERROR:  (?:ERR_|prepared transaction)|WARNING:  (?:there is (?:no|already)|relation|could not)/,
 		qr/current transaction is aborted|no folding|statement timeout|canceling|connection to client lost/,

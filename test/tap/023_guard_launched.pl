@@ -57,7 +57,6 @@ wait_guarding($node, 'here');
 sql($node, 'absent', 'SET client_min_messages = error; SELECT chat_v11.stop_guard()');
 wait_guarding($node, 'absent', 'stopped');
 {
-	local $TODO = 'DROP DATABASE waits 5 s, as long as a guard that is stopped waits for its next look';
 	ddl($node, 'DROP DATABASE absent');
 }
 sql($node, 'postgres', 'DROP DATABASE IF EXISTS absent WITH (FORCE)');
@@ -85,12 +84,10 @@ foreach my $round (1 .. 2)
 }
 usleep(4_500_000);
 {
-	local $TODO = 'a launcher that is started anew knows nothing of the guards of the one before';
 	is(join(' ', map { guards($node, $_) } qw(absent here)), '1 1', '... and each database still has one guard');
 }
 list('absent');
 {
-	local $TODO = 'a launcher that is started anew knows nothing of the guards of the one before';
 	is(wait_until($node, 'postgres', "SELECT string_agg(datname, ',') FROM pg_stat_activity WHERE backend_type = "
 			. "'chat_v11 guard'", 'absent'), 'absent', '... of which it takes away what is off the list');
 }
@@ -115,7 +112,6 @@ $node->restart;
 wait_guarding($node, 'absent');
 killed_in($node, 'absent', 'duplicate', 2, 'after a restart of the server', limit => 3);
 {
-	local $TODO = 'the lock of a guard that ends between two rounds stays in the lock table';
 	is(alarming($node, $from, @expected, qr/terminating background worker "chat_v11 launcher" due to administrator/,
 		qr/WARNING:  nobody watches/, qr/is being accessed by other users/), '', 'the log has no other line above LOG');
 }
@@ -124,7 +120,6 @@ $node->stop;
 PostgreSQL::Test::Utils::system_or_bail('pg_ctl', '-w', '-D', $node->data_dir, '-l', $node->logfile, '-o', '-b', 'start');
 usleep(1_500_000);
 {
-	local $TODO = 'the launcher does not ask whether pg_upgrade runs the server';
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'chat_v11%'"), 0,
 		'in a server that pg_upgrade started there is neither launcher nor guard');
 }

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(it_kills_for_each_check_that_asks_for_it) {
 							 result("c", OnFail::kill, Status::fail), result("d", OnFail::kill, Status::pass)}));
 	BOOST_REQUIRE(act);
 	BOOST_TEST(act->kill);
-	BOOST_TEST(act->note == "guard: a is bad; c is bad");
+	BOOST_TEST(act->note() == "guard: a is bad; c is bad");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_unknown_disabled_or_only_advice_is_no_reason) {
@@ -74,13 +74,13 @@ BOOST_AUTO_TEST_CASE(it_rolls_back_where_that_is_asked_for_and_there_is_somewher
 	const auto both = guard_act(answer_at(Stage::canary_1, false, {back, result("b", OnFail::kill, Status::fail)}));
 	BOOST_REQUIRE(both);
 	BOOST_TEST(both->kill);
-	BOOST_TEST(both->note == "guard: b is bad");
+	BOOST_TEST(both->note() == "guard: b is bad");
 }
 
 BOOST_AUTO_TEST_CASE(a_note_never_is_too_long) {
 	auto red = result("a", OnFail::kill, Status::fail);
 	red.reason = std::string(2 * max_note_bytes, 'x');
-	BOOST_TEST(guard_act(answer_at(canary_10, false, {red}))->note.size() == max_note_bytes);
+	BOOST_TEST(guard_act(answer_at(canary_10, false, {red}))->note().size() == max_note_bytes);
 }
 
 BOOST_AUTO_TEST_CASE(the_next_try_comes_later_each_time_up_to_half_a_minute) {
