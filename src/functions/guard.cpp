@@ -89,6 +89,8 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	}
 	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
 	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });
+	if (!watch.action.empty())
+		remark = "the events are folded by the next round";
 	return answer_tick(fcinfo, watch, folded, remark);
 }
 

@@ -126,6 +126,9 @@ like(last_kill('worked'), qr/^kill\|chat_v11 guard\|chat_v11 guard\|/, '... the 
 is($node->safe_psql('worked', 'SELECT chat_v11.stop_guard()'), 't', '... is stopped');
 $node->poll_query_until('worked', 'SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ' . $pid . ')')
   or die 'it stays';
+like($node->safe_psql('worked', 'SELECT remark FROM chat_v11.guard_tick()'), qr/^stopped by \S+: select chat_v11.start_guard\(false\);$/,
+	'... and a tick with it');
+is($node->safe_psql('worked', 'SELECT chat_v11.start_guard(false) IS NULL'), 't', '... is let go on without a worker');
 like(tick('worked'), qr/^ROLLBACK\|nothing\|$/, '... and then a tick looks itself');
 
 # Two ticks at once: one works.
