@@ -24,6 +24,20 @@ LANGUAGE sql AS $$
 	CROSS JOIN (VALUES ('write_started', interval '-50 ms'), ('write_ack', '0'), ('write_receipt', '120 ms'),
 		('timeline_delivered', '200 ms'), ('read_cursor', '300 ms'), ('session_active', '0')) e(k, d)
 $$;
+-- A guard at work over a span, a round a minute; the clock stands where it stood.
+CREATE FUNCTION pg_temp.watch(p_from timestamptz, p_to timestamptz) RETURNS void
+LANGUAGE plpgsql SET client_min_messages = error AS $$
+DECLARE
+	at timestamptz;
+	before text := current_setting('chat_v11.mock_now');
+BEGIN
+	FOR at IN SELECT generate_series(p_from, p_to, '1 min') LOOP
+		PERFORM set_config('chat_v11.mock_now', at::text, false);
+		PERFORM chat_v11.guard_tick();
+	END LOOP;
+	PERFORM set_config('chat_v11.mock_now', before, false);
+END
+$$;
 -- From here on also the warnings, one with each change that is made while the clock is mocked.
 SET client_min_messages = notice;
 
@@ -61,11 +75,13 @@ select * from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 
 RESET SESSION AUTHORIZATION;
 SET chat_v11.mock_now = '2026-03-02 09:20+00';
 SELECT pg_temp.load('2026-03-02 09:00+00', '2026-03-02 09:20+00', 103, 5300);
+SELECT pg_temp.watch('2026-03-02 09:01+00', '2026-03-02 09:20+00');
 SET SESSION AUTHORIZATION regress_oncall;
 select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');
 RESET SESSION AUTHORIZATION;
 SET chat_v11.mock_now = '2026-03-02 09:30+00';
 SELECT pg_temp.load('2026-03-02 09:20+00', '2026-03-02 09:30+00', 12, 900);
+SELECT pg_temp.watch('2026-03-02 09:21+00', '2026-03-02 09:30+00');
 SET SESSION AUTHORIZATION regress_oncall;
 SELECT rollout_decision, gate_p0_ok, gate_p1_ok, gate_rollout_ok, reasons FROM public.chat_get_v11_release_gates() \gx
 SELECT next_step FROM public.chat_get_v11_rollout_state();
@@ -96,6 +112,7 @@ SELECT id, changed_at, transition, from_stage, to_stage, decision, approved_by, 
 RESET SESSION AUTHORIZATION;
 SET chat_v11.mock_now = '2026-03-02 11:30+00';
 SELECT pg_temp.load('2026-03-02 09:30+00', '2026-03-02 11:30+00', 1050, 5500);
+SELECT pg_temp.watch('2026-03-02 11:00+00', '2026-03-02 11:30+00');
 SET SESSION AUTHORIZATION regress_oncall;
 \o /dev/null
 select * from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');
@@ -105,6 +122,7 @@ SELECT stage, rollout_percent, version, earliest_promote_at FROM public.chat_get
 RESET SESSION AUTHORIZATION;
 SET chat_v11.mock_now = '2026-03-02 23:30+00';
 SELECT pg_temp.load('2026-03-02 11:30+00', '2026-03-02 23:30+00', 5100, 2500);
+SELECT pg_temp.watch('2026-03-02 21:30+00', '2026-03-02 23:30+00');
 SET SESSION AUTHORIZATION regress_oncall;
 \o /dev/null
 select * from public.chat_set_v11_rollout_state('full', false, 'promote to full');
@@ -114,6 +132,7 @@ SELECT stage, rollout_percent, version, next_stage, next_step FROM public.chat_g
 RESET SESSION AUTHORIZATION;
 SET chat_v11.mock_now = '2026-03-03 23:30+00';
 SELECT pg_temp.load('2026-03-02 23:30+00', '2026-03-03 23:30+00', 2500, 0);
+SELECT pg_temp.watch('2026-03-03 23:29+00', '2026-03-03 23:30+00');
 SET SESSION AUTHORIZATION regress_oncall;
 SELECT next_step FROM public.chat_get_v11_rollout_state();
 -- 7.1 freeze on the stage, by naming it again; soft hold
@@ -132,6 +151,7 @@ INSERT INTO chat_v11.event (at, kind, cohort, actor, subject) VALUES
 	('2026-03-03 23:59:30+00', 'write_ack', 'v11', '00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000002'),
 	('2026-03-03 23:59:44+00', 'write_receipt', 'v11', '00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000002'),
 	('2026-03-03 23:59:40+00', 'write_ack', 'v11', '00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-000000000001');
+SELECT pg_temp.watch('2026-03-03 23:31+00', '2026-03-03 23:59+00');
 SET SESSION AUTHORIZATION regress_oncall;
 \o /dev/null
 select * from public.chat_get_v11_rollout_history(50);
@@ -188,6 +208,7 @@ SELECT '2026-03-04 01:15+00'::timestamptz - i * interval '20 s', k::chat_v11.eve
 FROM generate_series(1, 30) i, (VALUES ('resync_request', 'v11'), ('resync_request', 'v10'),
 	('resync_range_unavailable', 'v11')) e(k, c)
 WHERE k = 'resync_request' OR i % 5 = 0;
+SELECT pg_temp.watch('2026-03-04 00:40+00', '2026-03-04 01:15+00');
 SET SESSION AUTHORIZATION regress_oncall;
 SELECT rollout_decision, gate_p0_ok, gate_p1_ok, reasons FROM public.chat_get_v11_release_gates() \gx
 SELECT next_step FROM public.chat_get_v11_rollout_state();
@@ -201,7 +222,7 @@ select * from public.chat_set_v11_rollout_state('canary_1', false, 'hold');
 -- 10: the past, for the review
 select check_name, status, reason from chat_v11.explain_gates('2026-03-04 00:00+00') where enabled and status <> 'pass';
 select id, changed_at, transition, from_stage, to_stage, to_kill_switch, decision, approved_by, note from public.chat_get_v11_rollout_history(500) order by id;
-SELECT count(*) AS rows, count(*) FILTER (WHERE gates ? 'checks') AS with_checks FROM chat_v11.gate_log;
+SELECT cause, count(*) AS rows, count(*) FILTER (WHERE gates ? 'checks') AS with_checks FROM chat_v11.gate_log GROUP BY cause ORDER BY cause;
 \o /dev/null
 select at, version, stage, kill_switch, decision, gates -> 'reasons' as reasons from chat_v11.gate_log order by at;
 \o

@@ -51,3 +51,17 @@ CREATE VIEW fixture.log AS
 	SELECT id, transition, from_stage || CASE WHEN from_kill_switch THEN ' killed' ELSE '' END AS from_state,
 		to_stage || CASE WHEN to_kill_switch THEN ' killed' ELSE '' END AS to_state, decision, version, overridden
 	FROM chat_v11.rollout_history ORDER BY id;
+
+-- A guard at work over [p_from, p_to]: a round a minute, the clock moved on for each.
+CREATE FUNCTION fixture.guard(p_from timestamptz, p_to timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	at timestamptz;
+	before text := current_setting('chat_v11.mock_now');
+BEGIN
+	FOR at IN SELECT generate_series(p_from, p_to, '1 min') LOOP
+		PERFORM set_config('chat_v11.mock_now', at::text, false);
+		PERFORM chat_v11.guard_tick();
+	END LOOP;
+	PERFORM set_config('chat_v11.mock_now', before, false);
+END
+$$;

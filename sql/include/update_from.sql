@@ -43,6 +43,8 @@ SELECT * FROM upgrade.wrong;
 SELECT rollout_decision, gate_p0_ok, gate_p1_ok, mature_writes FROM public.chat_get_v11_release_gates();
 SELECT * FROM chat_v11.verify_history();
 SELECT stage, kill_switch, version FROM public.chat_get_v11_rollout_state();
+-- What the gate log had in its jsonb alone.
+SELECT cause, version, decision, p0_ok, p1_ok, failing FROM chat_v11.gate_log ORDER BY at;
 -- The cohort of a rollout that was started before there was one to ask for.
 SELECT bucketing FROM chat_v11.rollout_state;
 SELECT count(*) FILTER (WHERE public.chat_is_v11_enabled(i::text)) AS in_cohort FROM generate_series(1, 10000) i;

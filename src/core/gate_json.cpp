@@ -154,6 +154,8 @@ to_json(const GateAnswer &answer, const Settings &settings, const std::vector<st
 	json["mock_clock"] = answer.mock_clock;
 	if (!answer.telemetry_error.empty())
 		json["telemetry_error"] = answer.telemetry_error;
+	if (!answer.gate_log_error.empty())
+		json["gate_log_error"] = answer.gate_log_error;
 	if (!unmet.empty())
 		json["unmet_preconditions"] = unmet;
 	Json checks = Json::object();

@@ -42,7 +42,7 @@ struct GateInput {
 	std::string telemetry_error;          // ... and why
 	std::vector<GateLogSample> gate_log;  // by time: the stage's quiet period, and the last row before it
 	std::string gate_log_error;           // why it could not be read, or ""
-	std::string gate_log_remedy;          // the next command then, or ""
+	bool gate_log_outdated = false;       // because its table is of an older version, which had no guard
 	std::optional<GuardSign> guard;       // nothing where there cannot be one
 };
 
@@ -76,6 +76,7 @@ struct GateAnswer {
 	bool mock_clock = false;
 	State state;
 	std::string telemetry_error;
+	std::string gate_log_error;
 	std::optional<Time> earliest; // when the gates open if nothing but time is missing
 
 	bool

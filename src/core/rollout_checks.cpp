@@ -46,6 +46,12 @@ start_or_waive(const GateInput &input) {
 		   std::string(name(input.state.stage)) + "', p_quiet_period => '0', p_note => 'why');";
 }
 
+Judged
+unreadable_log(const GateInput &input) {
+	return {Status::no_data, "the gate log cannot be read: " + input.gate_log_error,
+			input.gate_log_outdated ? "alter extension chat_v11 update;" : ""};
+}
+
 // From the gate log.  A failure is worse than a gap, and both are worse than what only time can heal.
 Judged
 judge_quiet(const GateInput &input, CheckResult &result, const std::vector<CheckResult> &metrics) {
@@ -62,7 +68,7 @@ judge_quiet(const GateInput &input, CheckResult &result, const std::vector<Check
 	if (!input.telemetry)
 		return {Status::no_data, "telemetry cannot be read: " + input.telemetry_error};
 	if (!input.gate_log_error.empty())
-		return {Status::no_data, "the gate log cannot be read: " + input.gate_log_error, input.gate_log_remedy};
+		return unreadable_log(input);
 
 	const auto begin = input.now - period;
 	const auto failure = last_logged_failure(input.gate_log, begin);
@@ -98,6 +104,8 @@ judge_evidence(const GateInput &input, CheckResult &result, const std::vector<Ch
 		return {Status::no_data, "telemetry cannot be read: " + input.telemetry_error};
 	const auto have = input.telemetry->mature_since_entry;
 	result.figure = {static_cast<double>(have), have, needed};
+	if (!input.gate_log_error.empty() && !input.gate_log_outdated)
+		return unreadable_log(input);
 	if (input.guard)
 		if (const auto since =
 				guard_silent_since(*input.guard, input.state.started_at, input.now, input.settings.max_data_age))

@@ -21,19 +21,20 @@ tell(int level, const std::string &sentence, const std::string &hint) {
 		[&] { ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str()))); });
 }
 
-// Whatever a fold of its own rights would raise is told, and undoes only itself.
+// What fails in here is told, and undoes only itself.
 std::string
-fold_within(std::int64_t &folded) {
+try_to(const char *what, const std::function<void()> &f) {
+	const auto told = [&](const std::string &error) { return std::string(what) + " failed: " + error; };
 	try {
-		pg::in_subtransaction([&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
+		pg::in_subtransaction(f);
 	} catch (const pg::Error &e) {
 		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
 			throw;
-		return pg::to_utf8_lenient(e.what());
+		return told(pg::to_utf8_lenient(e.what()));
 	} catch (const Refusal &e) {
-		return e.what();
+		return told(e.what());
 	} catch (const CorruptBytes &e) {
-		return e.what();
+		return told(e.what());
 	}
 	return {};
 }
@@ -66,18 +67,29 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		return answer_tick(fcinfo, watch, 0,
 						   "another guard is at work: " + pid_text(found ? std::optional(found->pid) : std::nullopt));
 	}
+	const auto kept = pg::with_spi([](pg::Spi &spi) { return pg::load_guard_state(spi); });
+	if (kept.stopped_at)
+		return answer_tick(fcinfo, watch, 0, "stopped by " + kept.stopped_by + ": select chat_v11.start_guard();");
 	pg::watch_rollout(watch, pg::default_approver());
+	if (!watch.trouble.empty())
+		tell(WARNING, watch.trouble, "select * from chat_v11.explain_gates();");
 	// Then the transaction should end.
 	if (!watch.action.empty())
 		return answer_tick(fcinfo, watch, 0, "the events are folded by the next round");
 	std::int64_t folded = 0;
-	const auto failure = fold_within(folded);
+	auto remark = watch.trouble;
+	const auto attempt = [&](const char *what, const std::function<void()> &f) {
+		const auto failure = try_to(what, f);
+		if (failure.empty())
+			return;
+		tell(WARNING, failure, "select * from chat_v11.fold_status();");
+		remark += (remark.empty() ? "" : "; ") + failure;
+	};
+	attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
+	attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
 	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
-	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, failure); });
-	pg::drop_what_is_old(now);
-	if (!failure.empty())
-		tell(WARNING, "the fold failed: " + failure, "select * from chat_v11.fold_status();");
-	return answer_tick(fcinfo, watch, folded, failure.empty() ? "" : "the fold failed: " + failure);
+	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });
+	return answer_tick(fcinfo, watch, folded, remark);
 }
 
 CHAT_V11_ENTRY(chat_v11_start_guard) {

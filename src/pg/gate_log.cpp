@@ -174,6 +174,7 @@ void
 load_gate_log(Spi &spi, GateInput &input, bool past) {
 	input.gate_log.clear();
 	input.gate_log_error.clear();
+	input.gate_log_outdated = false;
 	input.guard.reset();
 	if (!input.state.live())
 		return;
@@ -184,7 +185,7 @@ load_gate_log(Spi &spi, GateInput &input, bool past) {
 	}
 	if (!has_verdicts(log)) {
 		input.gate_log_error = "it is of an older version";
-		input.gate_log_remedy = "alter extension chat_v11 update;";
+		input.gate_log_outdated = true;
 		return;
 	}
 	if (!call([&] { return ConditionalLockRelationOid(log, AccessShareLock); })) {

@@ -67,15 +67,10 @@ start(const GuardOrder &order, BackgroundWorkerHandle **handle) {
 	});
 }
 
-struct Database {
-	Oid oid;
-	Oid tablespace;
-};
-
 // Those of the names that are there; pg_database is all that a process without a database can read.
-std::map<std::string, Database>
+std::map<std::string, Oid>
 find_databases(const std::vector<std::string> &names) {
-	std::map<std::string, Database> found;
+	std::map<std::string, Oid> found;
 	call([] {
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
@@ -90,7 +85,7 @@ find_databases(const std::vector<std::string> &names) {
 		const auto *row = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
 		const std::string name = NameStr(row->datname);
 		if (row->datallowconn && std::find(names.begin(), names.end(), name) != names.end())
-			found[name] = {row->oid, row->dattablespace};
+			found[name] = row->oid;
 	}
 	call([&] {
 		table_endscan(scan);
@@ -187,17 +182,17 @@ private:
 	}
 
 	void
-	start_child(const std::string &name, Child &child, const Database &database) {
+	start_child(const std::string &name, Child &child, Oid database) {
 		const auto now = std::chrono::steady_clock::now();
 		// Whoever it was that left may have a reason that lasts.
-		if (child.database == database.oid && now < child.started + start_again_after)
+		if (child.database == database && now < child.started + start_again_after)
 			return;
-		if (is_locked(database.oid))
+		if (is_locked(database))
 			return;
-		child.database = database.oid;
+		child.database = database;
 		child.started = now;
 		// Of stop_guard() all that ever was concerns it: the guard idles until start_guard().
-		if (start({database.oid, database.tablespace, 0, true}, &child.handle))
+		if (start({database, 0, true}, &child.handle))
 			return;
 		child.handle = nullptr;
 		if (now >= complained_ + std::chrono::minutes(1)) {
@@ -234,7 +229,7 @@ register_launcher() {
 int
 start_guard_process() {
 	BackgroundWorkerHandle *handle = nullptr;
-	const GuardOrder order{MyDatabaseId, MyDatabaseTableSpace, GetCurrentTimestamp(), false};
+	const GuardOrder order{MyDatabaseId, GetCurrentTimestamp(), false};
 	pid_t pid = 0;
 	call([&] {
 		auto made = guard_worker(order);

@@ -13,7 +13,6 @@ namespace chat_v11::pg {
 // What a guard is told through bgw_extra.
 struct GuardOrder {
 	Oid database;
-	Oid tablespace;      // of the database
 	TimestampTz started; // an earlier stop_guard() does not concern it
 	bool is_launched;    // by the launcher, which looks after it; else by start_guard()
 };

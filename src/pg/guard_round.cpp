@@ -146,7 +146,13 @@ watch_rollout(Watch &watch, const std::string &approver) {
 		watch.decision = evaluation.answer.decision;
 		if (const auto act = guard_act(evaluation.answer); act && act_on(watch, *act, approver))
 			return; // the change has its row in the gate log, and its notification
-		with_spi([&](Spi &spi) { write_gate_log(spi, evaluation); });
+		if (!evaluation.answer.telemetry_error.empty())
+			watch.trouble = "the gates are blind, telemetry cannot be read: " + evaluation.answer.telemetry_error;
+		// Who holds the log for long must not keep the next look waiting.
+		const auto failure = attempt_within(kill_gate_timeout_ms(),
+											[&] { with_spi([&](Spi &spi) { write_gate_log(spi, evaluation); }); });
+		if (!failure.empty())
+			watch.trouble += (watch.trouble.empty() ? "" : "; ") + ("the gate log was not written: " + failure);
 	});
 }
 

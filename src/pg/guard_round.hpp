@@ -24,6 +24,7 @@ struct Watch {
 	std::optional<Decision> decision; // none while no rollout was started
 	std::string wanted;               // "kill" or "rollback", also where it failed
 	std::string action;               // the same, once done
+	std::string trouble;              // telemetry that cannot be read, a gate log that cannot be written; or ""
 };
 
 // Looks, acts, writes the gate log and notifies, with the newest snapshot.  `watch` tells also after an exception how

@@ -14,7 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <sys/stat.h>
+#include <filesystem>
 
 extern "C" {
 #include "catalog/pg_database.h"
@@ -42,13 +42,19 @@ constexpr auto error_note_every = std::chrono::minutes(1);
 template <typename F>
 void
 in_transaction(MemoryContext memory, F &&f) {
-	call([] {
+	Oid user = InvalidOid;
+	int context = 0;
+	call([&] {
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
+		GetUserIdAndSecContext(&user, &context);
 	});
 	try {
 		f();
-		call([] { CommitTransactionCommand(); });
+		call([&] {
+			CommitTransactionCommand();
+			SetUserIdAndSecContext(user, context); // as an abort does by itself
+		});
 	} catch (...) {
 		call([&] {
 			AbortCurrentTransaction();
@@ -208,7 +214,10 @@ private:
 			if (const auto pause = look())
 				return *pause;
 		} catch (const std::exception &e) {
-			return failed(e);
+			const auto pause = failed(e);
+			if (has_lock_)
+				fold_events();
+			return pause;
 		}
 		if (line_.failures > 0)
 			log("rounds succeed again after " + std::to_string(line_.failures) + " failures");
@@ -266,10 +275,12 @@ private:
 		});
 		if (pause)
 			return pause;
+		tell_troubles();
 		if (watch_.decision) {
 			line_.state = "guarding";
 			line_.rest = describe(watch_.state) + ", version " + std::to_string(watch_.state.version) + ", " +
-						 std::string(name(*watch_.decision)) + (watch_.action.empty() ? "" : ": " + watch_.action);
+						 std::string(name(*watch_.decision)) + (watch_.action.empty() ? "" : ": " + watch_.action) +
+						 (watch_.trouble.empty() ? "" : "; " + watch_.trouble);
 		} else {
 			line_.rest = "no rollout was started";
 		}
@@ -307,6 +318,18 @@ private:
 		return true;
 	}
 
+	// What does not end a round and yet leaves it blind or mute: told when it begins, each minute, and when it ends.
+	void
+	tell_troubles() {
+		if (!watch_.trouble.empty()) {
+			if (note(watch_.trouble))
+				warn(watch_.trouble);
+		} else if (!trouble_.empty()) {
+			log("no longer: " + trouble_);
+		}
+		trouble_ = watch_.trouble;
+	}
+
 	Duration
 	failed(const std::exception &e) {
 		++line_.failures;
@@ -326,10 +349,11 @@ private:
 	// The fold is a transaction of its own, and waits for its own failures: nothing of it keeps the gates unwatched.
 	Duration
 	fold_events() {
-		const auto now = std::chrono::steady_clock::now();
-		if (now < fold_after_)
+		const auto moment = std::chrono::steady_clock::now();
+		if (moment < fold_after_)
 			return guard_interval();
 		std::int64_t folded = 0;
+		const char *step = "the fold";
 		try {
 			set_lock_timeout("500ms");
 			in_transaction(memory_, [&] {
@@ -339,17 +363,18 @@ private:
 			if (fold_failures_ > 0)
 				log("folds again after " + std::to_string(fold_failures_) + " failures");
 			fold_failures_ = 0;
-			if (now >= drop_after_) {
-				drop_after_ = now + std::chrono::minutes(1);
+			if (moment >= drop_after_) {
+				drop_after_ = moment + std::chrono::minutes(1);
+				step = "dropping what is past its retention";
 				in_transaction(memory_, [&] {
 					become_owner();
-					drop_what_is_old(time_from_pg(GetCurrentTimestamp()));
+					drop_what_is_old(now());
 				});
 			}
 		} catch (const std::exception &e) {
 			const auto pause = retry_after(++fold_failures_, guard_interval());
-			fold_after_ = now + pause;
-			const auto error = "the fold failed: " + error_text(e);
+			fold_after_ = moment + pause;
+			const auto error = std::string(step) + " failed: " + error_text(e);
 			warn(error + "; " + std::to_string(fold_failures_) + " in a row, next try in " + format_duration(pause));
 			note(error);
 		}
@@ -364,21 +389,22 @@ private:
 		call([&] { SetUserIdAndSecContext(owner_, SECURITY_LOCAL_USERID_CHANGE); });
 	}
 
-	// Best effort: where nothing can be written, the server's log has it.
-	void
+	// Once a minute; whether it was time.  Best effort: where nothing can be written, the server's log has it.
+	bool
 	note(const std::string &error) {
 		const auto now = std::chrono::steady_clock::now();
 		if (error == noted_ && now < noted_at_ + error_note_every)
-			return;
+			return false;
+		noted_ = error;
+		noted_at_ = now;
 		try {
 			set_lock_timeout("100ms");
 			in_transaction(memory_, [&] {
 				with_spi([&](Spi &spi) { note_guard_error(spi, error, time_from_pg(GetCurrentTimestamp())); });
 			});
-			noted_ = error;
-			noted_at_ = now;
 		} catch (const std::exception &) {
 		}
+		return true;
 	}
 
 	// With 0 PostgreSQL does not bring the process back, with 1 it does after its restart time.
@@ -421,16 +447,23 @@ private:
 	int fold_failures_ = 0;
 	std::chrono::steady_clock::time_point fold_after_{};
 	std::chrono::steady_clock::time_point drop_after_{};
+	std::string trouble_;
 	std::string noted_;
 	std::chrono::steady_clock::time_point noted_at_{};
 };
 
 // A database that was dropped while the guard was away cannot be connected to, and would be tried again and again.
+// Whatever tablespace it moved to: its folder bears its number.
 bool
-is_database_there(const GuardOrder &order) {
-	struct stat found;
-	const char *path = GetDatabasePath(order.database, order.tablespace);
-	return path && stat(path, &found) == 0;
+is_database_there(Oid database) {
+	const auto folder = std::to_string(database);
+	std::error_code ignored;
+	if (std::filesystem::exists("base/" + folder, ignored))
+		return true;
+	for (const auto &space : std::filesystem::directory_iterator("pg_tblspc", ignored))
+		if (std::filesystem::exists(space.path() / TABLESPACE_VERSION_DIRECTORY / folder, ignored))
+			return true;
+	return false;
 }
 
 } // namespace
@@ -444,11 +477,11 @@ chat_v11_guard_main(Datum) {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	if (!is_database_there(order)) {
+	if (!enter([&] { return is_database_there(order.database); })) {
 		ereport(LOG, (errmsg("chat_v11 guard: database %u is gone, and so is its guard", order.database)));
 		proc_exit(0);
 	}
-	BackgroundWorkerInitializeConnectionByOid(order.database, InvalidOid, 0);
+	BackgroundWorkerInitializeConnectionByOid(order.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
 	enter([&] {
 		set_session();
 		Guard(order).run();

@@ -91,8 +91,10 @@ private:
 void
 add_gate_log(GateInput &input, bool past) {
 	const auto error = read_or_tell([&](Spi &spi) { load_gate_log(spi, input, past); });
-	if (!error.empty())
-		input.gate_log_error = error;
+	if (error.empty())
+		return;
+	input.gate_log.clear();
+	input.gate_log_error = error;
 }
 
 static Evaluation

@@ -3,6 +3,7 @@
 #include "pg/boundary.hpp"
 #include "pg/datum.hpp"
 #include "pg/fault.hpp"
+#include "pg/spi.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -185,6 +186,7 @@ guard_interval() {
 
 std::vector<std::string>
 guard_databases() {
+	const ScratchMemory scratch;
 	std::vector<std::string> databases;
 	List *names = NIL;
 	call([&] { (void)SplitGUCList(pstrdup(guard_databases_text ? guard_databases_text : ""), ',', &names); });

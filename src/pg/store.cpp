@@ -46,9 +46,11 @@ tell_who_holds(Oid relation) {
 		const auto hint = pid ? "If it hangs, and is no kill: select pg_terminate_backend(" + *pid + ");"
 							  : std::string("COMMIT PREPARED or ROLLBACK PREPARED it.");
 		const auto detail = from_utf8(holder);
+		// The guard has nobody to tell but the server's log.
+		const int level = MyBackendType == B_BG_WORKER ? LOG : NOTICE;
 		call([&] {
-			ereport(NOTICE, (errmsg("waiting for another change of the rollout to finish"),
-							 errdetail_internal("%s", detail.c_str()), errhint("%s", hint.c_str())));
+			ereport(level, (errmsg("waiting for another change of the rollout to finish"),
+							errdetail_internal("%s", detail.c_str()), errhint("%s", hint.c_str())));
 		});
 	});
 }

@@ -137,6 +137,25 @@ healthy_minute() {
 // Telemetry long enough for any test here, so that a window never ends for want of slices.
 inline constexpr size_t slice_count = 300;
 
+// What a guard that was at work over the last `span` has logged, a green row a minute, the newest just now.
+inline std::vector<GateLogSample>
+watched(Duration span) {
+	std::vector<GateLogSample> rows;
+	for (Duration ago = std::chrono::ceil<std::chrono::minutes>(span) + 1min; ago >= 0s; ago -= 1min)
+		rows.push_back({noon - ago, true, true, true});
+	return rows;
+}
+
+// The guard's row of so long ago turns red.
+inline void
+log_failure(GateInput &input, Duration ago, const std::string &check = "pending_forever_count", Gate gate = Gate::p1) {
+	for (auto &row : input.gate_log)
+		if (row.at == noon - ago) {
+			(gate == Gate::p0 ? row.p0_ok : row.p1_ok) = false;
+			row.failing.push_back(check);
+		}
+}
+
 // Live at a stage for exactly its minimum time, with exactly its minimum of samples: everything passes, just.
 inline GateInput
 green(Stage stage = Stage::canary_10) {
@@ -158,6 +177,8 @@ green(Stage stage = Stage::canary_10) {
 	telemetry.last_seen.fill(noon - 10s);
 	telemetry.newest.fill(noon - 10s);
 	telemetry.last_seen[static_cast<size_t>(Kind::pending_forever)] = noon - 24h;
+	input.gate_log = watched(policy.quiet_period);
+	input.guard = {true, noon};
 	return input;
 }
 

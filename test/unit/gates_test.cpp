@@ -172,9 +172,8 @@ BOOST_AUTO_TEST_CASE(a_check_that_counts_nowhere_makes_no_breach) {
 }
 
 BOOST_AUTO_TEST_CASE(enough_slices_are_asked_for) {
-	// Window of the longest check, and before it as far back as quiet or a breach may lie.
+	// Window of the longest check, and before it as far back as a breach may lie.
 	BOOST_TEST(telemetry_minutes(green(Stage::canary_1)) >= 60);
-	BOOST_TEST(telemetry_minutes(green(Stage::canary_50)) >= 30 + 120);
 	auto input = green(Stage::canary_10);
 	input.settings.p0_clear_window = 24h;
 	BOOST_TEST(telemetry_minutes(input) >= 2 * 24 * 60);
@@ -339,121 +338,6 @@ BOOST_AUTO_TEST_CASE(nothing_but_a_start_is_possible_before_it) {
 	BOOST_TEST(answer.decision == Decision::hold);
 	for (const auto *check : {"dwell", "quiet", "evidence", "cohort_share"})
 		BOOST_TEST(answer.find(check)->status == Status::no_data);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-// Quiet: every P0 and P1 check free of failure for the stage's whole quiet period, without a break.
-BOOST_AUTO_TEST_SUITE(quiet_period)
-
-struct QuietCase {
-	const char *what;
-	Stage stage;
-	Duration window; // for so long the check stays red after the one event
-	Duration quiet;
-	void (*spoil)(GateInput &, Duration age);
-};
-
-std::ostream &
-operator<<(std::ostream &out, const QuietCase &c) {
-	return out << c.what << " at " << c.stage;
-}
-
-void
-reject(GateInput &input, Duration age) {
-	report(input, Kind::write_rejected, age, 100'000);
-}
-
-void
-give_up(GateInput &input, Duration age) {
-	report(input, Kind::pending_forever, age);
-}
-
-void
-roll_back(GateInput &input, Duration age) {
-	report(input, Kind::read_rollback, age);
-}
-
-void
-stall(GateInput &input, Duration age) {
-	report_stalls(input, age, 100 * per_minute, 3);
-}
-
-const std::vector<QuietCase> quiets = {
-	{"rejects", Stage::canary_1, 15min, 15min, reject},     {"rejects", Stage::canary_10, 15min, 30min, reject},
-	{"rejects", Stage::canary_50, 15min, 2h, reject},       {"pending", Stage::canary_10, 15min, 30min, give_up},
-	{"rollback", Stage::canary_1, 30min, 15min, roll_back}, {"rollback", Stage::canary_50, 30min, 2h, roll_back},
-	{"stall", Stage::canary_10, 5min, 30min, stall},
-};
-
-// The last failing moment is just before event + window, so quiet is reached at event + window + period.
-BOOST_DATA_TEST_CASE(quiet_begins_when_the_last_check_recovers, bdata::make(quiets), c) {
-	const auto whole = c.window + c.quiet;
-	for (const auto &[age, quiet] : {std::pair<Duration, bool>{0s, false},
-									 {c.window - instant, false},
-									 {c.window, false}, // recovered, and only now quiet begins
-									 {c.window + 1min, false},
-									 {whole - 2min, false},
-									 {whole - 1min, false},
-									 {whole - instant, false},
-									 {whole, true},
-									 {whole + 1min, true}}) {
-		auto input = green(c.stage);
-		c.spoil(input, age);
-		BOOST_TEST_CONTEXT("event " << format_duration(age) << " ago")
-		BOOST_TEST(status_of(input, "quiet") == (quiet ? Status::pass : Status::fail));
-	}
-}
-
-// The promise of the hint: never too early, and late by the length of a slice at most.
-BOOST_DATA_TEST_CASE(quiet_names_the_time_when_it_will_be_reached, bdata::make(quiets), c) {
-	for (Duration age = c.window; age < c.window + c.quiet; age += 17s) {
-		auto input = green(c.stage);
-		c.spoil(input, age);
-		const auto result = result_of(input, "quiet");
-		if (result.status != Status::fail)
-			continue; // judged above
-		BOOST_REQUIRE(result.clears_at.has_value());
-		const auto truth = noon - age + c.window + c.quiet;
-		// REQUIRE, since one wrong promise is told as well as a thousand.
-		BOOST_REQUIRE_MESSAGE(*result.clears_at >= truth && *result.clears_at <= truth + slice_length,
-							  "event " << format_duration(age) << " ago: quiet at " << format_utc(truth)
-									   << ", named is " << format_utc(*result.clears_at));
-	}
-}
-
-BOOST_AUTO_TEST_CASE(a_failure_now_has_no_end_that_anybody_knows) {
-	auto input = green();
-	reject(input, 0s);
-	const auto result = result_of(input, "quiet");
-	BOOST_TEST(result.status == Status::fail);
-	BOOST_CHECK(!result.clears_at);
-	BOOST_CHECK(!evaluate(input).earliest);
-}
-
-BOOST_AUTO_TEST_CASE(what_does_not_count_does_not_disturb) {
-	auto input = green();
-	reject(input, 20min);
-	BOOST_TEST(status_of(input, "quiet") == Status::fail);
-	check_in(input, "write_reject_rate").on_fail = OnFail::advise;
-	BOOST_TEST(status_of(input, "quiet") == Status::pass);
-	check_in(input, "write_reject_rate").on_fail = OnFail::hold;
-	check_in(input, "write_reject_rate").enabled = false;
-	BOOST_TEST(status_of(input, "quiet") == Status::pass);
-}
-
-BOOST_AUTO_TEST_CASE(unreadable_telemetry_is_not_quiet) {
-	auto input = green();
-	input.telemetry.reset();
-	BOOST_TEST(status_of(input, "quiet") == Status::no_data);
-}
-
-// A deployment that sets the period to 0 asks for no quiet, even in the middle of a failure.
-BOOST_AUTO_TEST_CASE(a_period_of_zero_asks_for_nothing) {
-	auto input = green();
-	input.policies[1].quiet_period = 0s;
-	reject(input, 0s);
-	BOOST_TEST(status_of(input, "quiet") == Status::pass);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -480,7 +480,9 @@ const std::vector<ClosedCase> closed = {
 	 "P0 fail: timeline_duplicate_detected_rate"},
 	{"rejects", [](GateInput &i) { report(i, Kind::write_rejected, 1min, 100'000); }, "P1 fail: write_reject_rate"},
 	{"pending", [](GateInput &i) { report(i, Kind::pending_forever, 1min); }, "P1 fail: pending_forever_count"},
-	{"not quiet", [](GateInput &i) { report(i, Kind::pending_forever, 20min); }, "rollout fail: quiet"},
+	{"not quiet", [](GateInput &i) { log_failure(i, 20min); }, "rollout fail: quiet"},
+	{"unwatched", [](GateInput &i) { i.gate_log.clear(); }, "rollout no_data: quiet"},
+	{"silent guard", [](GateInput &i) { i.guard->newest = noon - 3min; }, "rollout no_data: evidence"},
 	{"stale", [](GateInput &i) { i.telemetry->last_seen[1] = noon - 3min; },
 	 "P0 no_data: ack_without_receipt_10s_rate"},
 	{"silent", [](GateInput &i) { silence(i, Kind::read_cursor, {}); }, "P0 no_data: read_rollback_detected_rate"},
@@ -526,10 +528,10 @@ BOOST_AUTO_TEST_CASE(a_refusal_lists_every_failing_check) {
 // Where dwell and quiet are both short, the later of the two is when to come back.
 BOOST_AUTO_TEST_CASE(the_earliest_time_is_the_last_of_those_that_are_missing) {
 	auto input = green(Stage::canary_10);
-	input.state.entered_at = noon - 2h + 50min;
-	report(input, Kind::pending_forever, 16min); // red for 15 min, then 30 min of quiet
+	input.state.entered_at = noon - 2h + 10min;
+	log_failure(input, 1min); // green by the row of just now, then 30 min of quiet
 	const auto refusal = refused(input, ask("canary_50", false));
-	BOOST_TEST(contains(refusal.hint(), "Earliest at 2026-03-01 12:50:00 UTC"));
+	BOOST_TEST(contains(refusal.hint(), "Earliest at 2026-03-01 12:30:00 UTC"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
