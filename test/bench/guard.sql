@@ -48,7 +48,8 @@ declare
 begin
 	while not bench.is_killed() loop
 		if clock_timestamp() > until then
-			raise exception 'no kill within % s', p_seconds;
+			raise exception 'no kill within % s: %', p_seconds, (select string_agg(c.reason || ', limit ' || c.limit_value, '; ')
+				from chat_v11.explain_gates() c where c.on_fail = 'kill' and c.enabled);
 		end if;
 		commit;
 		perform pg_sleep(0.005);
