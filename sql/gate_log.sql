@@ -51,8 +51,8 @@ ROLLBACK;
 SET chat_v11.mock_now = '2026-05-01 12:00+00';
 SELECT fixture.attempt($$DELETE FROM chat_v11.gate_log WHERE version = 1$$);
 SELECT count(*) FROM chat_v11.gate_log;
--- The large column is out of line: a look at a quiet period does not read it.
-SELECT count(*) FILTER (WHERE pg_column_size(gates) > 500) AS large, pg_relation_size('chat_v11.gate_log') AS bytes FROM chat_v11.gate_log;
+-- The large column goes out of line, however small it is: a look at a quiet period does not read it.
+SELECT reloptions FROM pg_class WHERE oid = 'chat_v11.gate_log'::regclass;
 
 -- An older version's table under this library: nothing is promoted, a kill is logged.
 SET chat_v11.mock_now = '2026-03-01 13:00+00';

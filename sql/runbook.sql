@@ -63,6 +63,9 @@ select * from chat_v11.attest('telemetry:pending_forever', 'where it was seen wo
 \o
 select what, ok, ref, attested_at, attested_by from chat_v11.attestation order by what;
 select name, value from chat_v11.setting order by name;
+-- Here a scheduler does the guard's rounds.
+SELECT decision, action, remark FROM chat_v11.guard_tick();
+select state, running, failures, last_error, remark from chat_v11.guard_status();
 -- 6.1 start; a promotion that skips the start or a stage is refused
 select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');
 \o /dev/null
@@ -152,6 +155,8 @@ INSERT INTO chat_v11.event (at, kind, cohort, actor, subject) VALUES
 	('2026-03-03 23:59:44+00', 'write_receipt', 'v11', '00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-000000000002'),
 	('2026-03-03 23:59:40+00', 'write_ack', 'v11', '00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-000000000001');
 SELECT pg_temp.watch('2026-03-03 23:31+00', '2026-03-03 23:59+00');
+-- Two consumers that keep an answer; the first one will hear of the kill.
+SELECT chat_v11.ack_version(c, version) FROM public.chat_get_v11_rollout_state(), unnest('{chat-backend-1,chat-backend-2}'::text[]) c;
 SET SESSION AUTHORIZATION regress_oncall;
 \o /dev/null
 select * from public.chat_get_v11_rollout_history(50);
@@ -170,6 +175,11 @@ select * from public.chat_set_v11_rollout_state('canary_1', true, 'incident P0')
 \o
 SELECT stage, kill_switch, rollout_percent, next_step FROM public.chat_get_v11_rollout_state() \gx
 select public.chat_is_v11_enabled('00000000-0000-4000-8000-000000000040');
+RESET SESSION AUTHORIZATION;
+SELECT chat_v11.ack_version('chat-backend-1', version) FROM public.chat_get_v11_rollout_state();
+SET SESSION AUTHORIZATION regress_oncall;
+select 'the kill has reached ' || count(*) filter (where current) || ' of ' || count(*) as consumers from chat_v11.consumers();
+select consumer, version, seen_at from chat_v11.consumers() where not current;
 \o /dev/null
 select * from public.chat_set_v11_rollout_state('canary_1', true, 'hard stop: p0 invariant breach');
 select * from public.chat_set_v11_rollout_state('canary_1', true, 'kill switch enabled');
@@ -223,8 +233,10 @@ select * from public.chat_set_v11_rollout_state('canary_1', false, 'hold');
 select check_name, status, reason from chat_v11.explain_gates('2026-03-04 00:00+00') where enabled and status <> 'pass';
 select id, changed_at, transition, from_stage, to_stage, to_kill_switch, decision, approved_by, note from public.chat_get_v11_rollout_history(500) order by id;
 SELECT cause, count(*) AS rows, count(*) FILTER (WHERE gates ? 'checks') AS with_checks FROM chat_v11.gate_log GROUP BY cause ORDER BY cause;
+select at, cause, stage, kill_switch, decision, failing from chat_v11.gate_log where cause = 'change' or not (p0_ok and p1_ok) order by at, version;
+-- In the drill the guard was not there all the time.
 \o /dev/null
-select at, version, stage, kill_switch, decision, gates -> 'reasons' as reasons from chat_v11.gate_log order by at;
+select before as nobody_from, at as nobody_to from (select at, lag(at) over (order by at) as before from chat_v11.gate_log) g where at - before > interval '2 min' order by at;
 \o
 
 -- Break-glass: in no level; refused without the right, with too little said, by the caller's own word, past a stage.
@@ -245,6 +257,15 @@ RESET SESSION AUTHORIZATION;
 INSERT INTO chat_v11.event (at, kind, cohort) VALUES ('2026-03-04 01:15+00', 'timeline_duplicate', 'v11');
 SET SESSION AUTHORIZATION regress_oncall;
 select * from chat_v11.force_rollout_state('canary_50', false, 'why it cannot wait, in a sentence', 'name of the approver');
+-- The guard's next round kills, and the shift changes.
+RESET SESSION AUTHORIZATION;
+SET chat_v11.mock_now = '2026-03-04 01:16+00';
+SET SESSION AUTHORIZATION regress_oncall;
+SELECT * FROM chat_v11.guard_tick();
+select id, changed_at, transition, from_stage, decision, changed_by, note from public.chat_get_v11_rollout_history(1);
+\t \a
+select chat_v11.handover();
+\t \a
 
 -- What else is refused: words that are none, a turned gate, a write by hand.
 select * from public.chat_set_v11_rollout_state('canary_2', false, 'no such stage');

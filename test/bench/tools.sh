@@ -28,6 +28,15 @@ fresh() {
 		-c "select chat_v11.attest('telemetry:pending_forever', 'generated traffic', true)"
 }
 
+# So many minutes of a guard's rows in the gate log, up to now.  Like a restore, as nobody else may write there.
+guard_rows() { # ROWS
+	query -o /dev/null -c "begin" -c "set local check_function_bodies = off" -c "set local row_security = off" \
+		-c "select set_config('search_path', '', true)" -c "insert into chat_v11.gate_log
+			select chat_v11.clock() - i * interval '1 min', n.version, n.stage, n.kill_switch, 'PROCEED', true, n.gates,
+				'guard', true, true, '{}'
+			from pg_catalog.generate_series(0, $1) i, (select * from chat_v11.gate_log order by at desc limit 1) n" -c "commit"
+}
+
 # About so many events of a flat day, up to its last moment: whatever would come later has not happened yet.
 generate() { # EVENTS
 	build/traffic --seed 1 --from "${day}T00:00:00Z" --to "${end% *}T00:00:00Z" --share 10 --flat \

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # A whole rollout on generated traffic, as the people on call would see it: two simulated days, about a million events,
-# a P1 wobble that clears, a lost receipt that leads to a kill, recovery by the playbook, and full.
+# a P1 wobble that clears, a lost receipt for which the guard kills, recovery by the playbook, and full.
+#
+# Simulated time is watched by guard_tick(), a round for each of its minutes.  For the breach it stands still, and a real
+# worker takes over: how long it takes from the COMMIT to the kill is measured by a real clock.
 # Runs against the server in PGHOST; `make demo` starts a throw-away one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,6 +11,8 @@ cd "$(dirname "$0")/../.."
 traffic=build/traffic
 total=0
 began=$SECONDS
+work=$(mktemp -d "${TMPDIR:-/tmp}/chat_v11_demo.XXXXXX")
+trap 'rm -rf "$work"' EXIT
 clock=
 
 bold=$(tput bold 2>/dev/null || true)
@@ -42,7 +47,29 @@ accepted() { ask accepted "$1"; }
 refused() { ask refused "$1"; }
 table() { expanded=off ask accepted "$1"; }
 
-# Loads the traffic of a span by COPY, hour by hour, and folds it: load FROM TO SHARE [OPTION]...
+# The guard over a span, a round at the end of each minute and each in a transaction of its own: watch FROM TO
+watch() {
+	admin <<-END
+		do \$\$
+		declare
+			minute timestamptz;
+			round record;
+		begin
+			for minute in select generate_series(date_trunc('minute', timestamptz '$1+00') + '1 min', '$2+00', '1 min') loop
+				perform set_config('chat_v11.mock_now', minute::text, false);
+				round := chat_v11.guard_tick();
+				if round.action is not null or round.remark is not null then
+					raise 'the guard at %: %', minute, round;
+				end if;
+				commit;
+			end loop;
+		end
+		\$\$;
+	END
+}
+
+# Loads the traffic of a span by COPY, hour by hour, folds it, and lets the guard look at it minute by minute:
+# load FROM TO SHARE [OPTION]...
 load() {
 	local from=$1 to=$2 share=$3 next n
 	shift 3
@@ -53,6 +80,7 @@ load() {
 		n=$("$traffic" --seed 11 --from "${from/ /T}Z" --to "${next/ /T}Z" --share "$share" "$@" |
 			admin -At -c "\\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin" -c "select chat_v11.fold()" >/dev/null &&
 			admin -At -c "select folded_events from chat_v11.fold_status()")
+		watch "$from" "$next"
 		printf '   ... traffic until %s UTC, %s %% on v1.1: %7d events folded so far\n' "$next" "$share" "$n"
 		total=$n
 		from=$next
@@ -60,6 +88,43 @@ load() {
 	at "$to"
 }
 
+# As the chat's backend, at the moment where the database's clock stands.
+as_backend() { PGOPTIONS="-c client_min_messages=error -c timezone=UTC" psql -X -q -At -U backend -v ON_ERROR_STOP=1 "$@"; }
+
+wait_for() { # CONDITION, at most 10 s
+	local i
+	for i in $(seq 100); do
+		[ "$(admin -At -c "select $1")" = t ] && return
+		sleep 0.1
+	done
+	echo "demo: waited in vain for: $1" >&2
+	exit 1
+}
+
+# Somebody who listens: the first `state` that comes in goes to a file of his name, with the moment in ms.  psql tells of
+# notifications after a statement, so it is given an empty one every 10 ms.  A backend acknowledges the version.
+listen() { # NAME ROLE
+	touch "$work/listening"
+	(
+		echo "listen chat_v11;"
+		while [ -e "$work/listening" ]; do
+			echo ";"
+			sleep 0.01
+		done
+	) | PGAPPNAME=$1 psql -X -q -At -U "$2" 2>&1 | while read -r line; do
+		moment=${EPOCHREALTIME/[.,]/}
+		case $line in *'"event":"state"'*) ;; *) continue ;; esac
+		payload=${line#*payload \"}
+		printf '%s %s\n' $((moment / 1000)) "${payload%%\" received from*}" >"$work/$1"
+		if [ "$2" = backend ]; then
+			version=$(sed 's/.*"version":\([0-9]*\).*/\1/' <<<"$line")
+			as_backend -c "select chat_v11.ack_version('$1', $version)" >/dev/null
+			touch "$work/$1.acked"
+		fi
+	done &
+}
+
+reached="select 'the kill has reached ' || count(*) filter (where current) || ' of ' || count(*) as consumers from chat_v11.consumers();"
 gates="select rollout_decision, gate_p0_ok, gate_p1_ok, gate_rollout_ok, reasons from public.chat_get_v11_release_gates();"
 
 chapter "Installation: the extension, a role for the people on call, a role for the backend's telemetry"
@@ -110,21 +175,76 @@ say ""
 say "The backend asks on every request; half of its users are in, and whoever was in at 1 and 10 percent still is:"
 table "select * from chat_v11.cohort_share((select array_agg(i::text) from generate_series(1, 10000) i));"
 
-chapter "canary_50: at half past midnight one receipt is lost"
+chapter "canary_50: at half past midnight one receipt is lost, and the guard kills"
 load "2026-03-02 19:50:00" "2026-03-03 00:30:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --share-since 2026-03-02T19:50:00Z
 accepted "$gates"
-load "2026-03-03 00:30:00" "2026-03-03 00:32:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --lose-receipts 1
-accepted "$gates"
+say ""
+say "Everybody is asleep.  The rule clock stands at 00:32, and a worker takes over from the simulated rounds:"
+at "2026-03-03 00:32:00"
+admin -c "alter database $PGDATABASE set chat_v11.mock_now = '$clock'"
+printf '\n%s%s UTC  postgres=# select chat_v11.start_guard();%s\n' "$bold" "${clock%+00}" "$plain"
+admin -At -c "select chat_v11.start_guard()" >/dev/null
+wait_for "state = 'guarding' from chat_v11.guard_status()"
+table "select state, round_ms, lag_events, failures, remark from chat_v11.guard_status();"
+
+say "Two backends say which version they run; one of them listens, and so does the pager of the person on call."
+for name in chat-backend-1 chat-backend-2; do
+	as_backend -c "select chat_v11.ack_version('$name', version) from public.chat_get_v11_rollout_state()" >/dev/null
+done
+listen pager oncall
+listen chat-backend-1 backend
+wait_for "count(*) = 2 from pg_stat_activity where application_name in ('pager', 'chat-backend-1') and query = ';'"
 tell_backend "begin isolation level repeatable read;"
 before=$(users_of)
-say "The playbook: kill first, then look."
-accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', true, 'incident P0');"
+say "And the chat's backend commits two minutes of traffic, in which one receipt is missing:"
+"$traffic" --seed 11 --from 2026-03-03T00:30:00Z --to 2026-03-03T00:32:00Z --share 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --lose-receipts 1 >"$work/breach"
+printf '\n%s%s UTC  backend=> \\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin%s\n' "$bold" "${clock%+00}" "$plain"
+# The moment comes from the statement after the one that committed, in the same session.
+committed=$(as_backend -c "\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin" \
+	-c "select (extract(epoch from clock_timestamp()) * 1000)::bigint" <"$work/breach")
+heard_all=
+for _ in $(seq 250); do
+	[ -s "$work/pager" ] && [ -s "$work/chat-backend-1" ] && [ -e "$work/chat-backend-1.acked" ] && { heard_all=1; break; }
+	sleep 0.02
+done
+[ -n "$heard_all" ] || { echo "demo: not everybody heard of the kill within 5 s" >&2; exit 1; }
 after=$(users_of)
+slowest=0
+say ""
+for name in pager chat-backend-1; do
+	read -r heard payload <"$work/$name"
+	milliseconds=$((heard - committed))
+	say "$name heard of it $milliseconds ms after the COMMIT:"
+	say "$payload" | cut -c1-"${COLUMNS:-240}"
+	[ "$milliseconds" -le "$slowest" ] || slowest=$milliseconds
+done
+say ""
+say "${bold}Nobody has touched anything, and $slowest ms after the COMMIT the kill switch was on.$plain"
+[ "$slowest" -le 2000 ] || { echo "demo: the kill took $slowest ms" >&2; exit 1; }
+rm "$work/listening"
+table "select id, transition, from_stage, to_stage, to_kill_switch as kill, decision, changed_by, note from public.chat_get_v11_rollout_history(1);"
+[ "$(admin -At -c "select transition || ' by ' || changed_by from public.chat_get_v11_rollout_history(1)")" = "kill by chat_v11 guard" ] ||
+	{ echo "demo: it was not the guard that killed" >&2; exit 1; }
 say ""
 say "The chat's backend asks chat_is_v11_enabled() for 10000 users, in a REPEATABLE READ transaction that it opened before"
 say "the kill: $before of them got v1.1 then, and $after get it now."
 tell_backend "rollback;"
 [ "$before" -gt 4500 ] && [ "$after" = 0 ] || { echo "demo: the kill did not reach the cohort" >&2; exit 1; }
+say ""
+say "Whoever heard of it said so; the other backend has not come round to it yet:"
+table "select consumer, version, current from chat_v11.consumers();"
+accepted "$reached"
+as_backend -c "select chat_v11.ack_version('chat-backend-2', version) from public.chat_get_v11_rollout_state()" >/dev/null
+accepted "$reached"
+say ""
+say "The person on call wakes up, and takes over by the playbook.  What has happened?"
+told=$(admin -At -c "select chat_v11.handover()")
+printf '%s\n' "$told" | sed -n -e '1p' -e '/^- State/p' -e '/^- Version/p' -e '/^- Note/p' -e '/^## Next/,/^## Gates/p' | sed -e '/^## Gates/d' -e '/^$/d' -e 's/^/   /' | cut -c1-"${COLUMNS:-240}"
+# Simulated time goes on, and guard_tick() with it, which would be stopped too.
+admin -At -c "select chat_v11.stop_guard()" >/dev/null
+wait_for "pid is null from chat_v11.guard_status()"
+admin -c "update chat_v11.guard_state set stopped_at = null, stopped_by = null"
+admin -c "alter database $PGDATABASE reset chat_v11.mock_now"
 table "select * from chat_v11.missing_receipts();"
 key=$(admin -At -c "select key from chat_v11.missing_receipts(1)")
 table "select at, kind, cohort, since_ack, remark from chat_v11.trace_write('$key');"
@@ -157,6 +277,9 @@ chapter "The telemetry: each event once, in the buckets"
 table "select lag_events, folded_events, pending_writes, pg_size_pretty(event_bytes) as events, pg_size_pretty(bucket_bytes) as buckets, pg_size_pretty(write_bytes) as writes from chat_v11.fold_status();"
 miscounted=$(admin -At -c "select (select count(*) from chat_v11.event) - (select sum(count) from chat_v11.metric_bucket)")
 [ "$miscounted" = 0 ] || { echo "demo: the buckets are off by $miscounted events" >&2; exit 1; }
+
+chapter "The gate log: a row a minute by the guard, one at each change, and when a gate turned red or the decision changed"
+table "select cause, count(*) as rows, count(*) filter (where decision = 'PROCEED') as proceed, count(*) filter (where not p1_ok) as p1_red, count(*) filter (where not p0_ok) as p0_red, max(at - before) as longest_gap from (select *, lag(at) over (order by at) as before from chat_v11.gate_log) g group by cause order by cause;"
 
 chapter "The decision log, and whether it holds together"
 table "select id, to_char(changed_at at time zone 'UTC', 'DD HH24:MI:SS') as utc, transition, from_stage || case when from_kill_switch then ' killed' else '' end as from, to_stage || case when to_kill_switch then ' killed' else '' end as to, decision, approved_by, note, left(encode(hash, 'hex'), 12) as hash from public.chat_get_v11_rollout_history(50);"

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Documents and their tests cannot drift: each line of each ```sql block of the runbooks must stand in sql/runbook.sql,
-# and of the cohort's guide in sql/cohort_guide.sql, so that it was run.  Also, docs/history.md must contain docs/verify_history.py as it is.  Needs no server.
+# of the cohort's guide in sql/cohort_guide.sql, and of the operators' in sql/operations_guide.sql, so that it was run.
+# What the guard says must stand in docs/operations.md.  Also, docs/history.md must contain docs/verify_history.py as it
+# is.  Needs no server.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -33,6 +35,46 @@ was_run docs/runbooks/chat-canary-rollout-v1.1.md sql/runbook.sql
 was_run docs/runbooks/chat-incident-playbook-v1.1.md sql/runbook.sql
 was_run docs/ops/chat-v11-go-no-go-template.md sql/runbook.sql
 was_run docs/cohort.md sql/cohort_guide.sql
+was_run docs/operations.md sql/operations_guide.sql
+
+# Every sentence that the guard and the launcher have for the server's log, a caller or guard_status(), and every state:
+# string literals of more than one word, but for SQL and for what is put into settings.  FILE... [CALL]: only within
+# calls of those names.
+sentences() { # CALLS FILE...
+	perl -0777 -e '
+		my $calls = shift;
+		for my $file (@ARGV) {
+			open my $in, "<", $file or die "$file: $!";
+			my $text = <$in>;
+			$text =~ s{("(?:[^"\\]|\\.)*")|//[^\n]*}{$1 // ""}ge;
+			$text =~ s/^\s*(#|extern).*$//mg;
+			$text =~ s/"\s*\n\s*"//g;
+			$text =~ s/\bset\([^;]*;//g;
+			$text = join "\n", $text =~ /\b(?:$calls)(\((?:[^()"]|"(?:[^"\\]|\\.)*"|(?1))*\))/g if $calls;
+			while ($text =~ /"((?:[^"\\]|\\.)*)"/g) {
+				my $said = $1;
+				next if $said =~ /\b(SELECT|UPDATE|INSERT|DELETE|FROM|WHERE|ORDER BY)\b/;
+				$said =~ s/\\(.)/$1/g;
+				for my $part (split /%\w/, $said) {
+					$part =~ s/^[\s"]+|[\s"]+$//g;
+					print "$part\n" if $part =~ /\w \w/;
+				}
+			}
+			print "| `$_` |\n" for $text =~ /\bstate = "(\w+)"/g;
+		}' "$@"
+}
+told=$(tr -s ' \n' ' ' <docs/operations.md)
+said=$(
+	sentences "" src/pg/guard_launcher.cpp src/pg/guard_report.cpp src/pg/guard_round.cpp src/pg/guard_worker.cpp \
+		src/pg/on_commit.cpp src/functions/guard.cpp
+	sentences "log_on_commit|log_now|tell" src/functions/triggers.cpp
+)
+[ "$(wc -l <<<"$said")" -gt 50 ] && rc=0 || rc=1
+verdict "$rc" "the guard has hardly anything to say: is test/docs/check.sh still right?"
+while IFS= read -r sentence; do
+	[[ "$told" == *"$sentence"* ]] && rc=0 || rc=1
+	verdict "$rc" "docs/operations.md does not say what this means: $sentence"
+done <<<"$said"
 
 fence=$(awk '/^```python$/ { inside = 1; next } /^```/ { inside = 0 } inside' docs/history.md)
 [ "$fence" = "$(cat docs/verify_history.py)" ] && rc=0 || rc=1
