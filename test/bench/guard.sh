@@ -159,8 +159,9 @@ It killed: ' || note from chat_v11.rollout_history where transition in ('kill', 
 wal_between() { # BEGIN END
 	query -c 'select g.xmin from chat_v11.gate_log g' >"$data/xids"
 	pg_waldump -p "$CHAT_V11_SERVER/data/pg_wal" -s "$1" -e "$2" |
-		sed -nE 's/^rmgr: ([^ ]+) +len \(rec\/tot\): +[0-9]+\/ +([0-9]+), tx: +([0-9]+),.*/\1 \2 \3/p' |
-		awk 'FNR == NR { logs[$1]; next } $1 == "Standby" { server += $2; next } $3 in logs { log_bytes += $2; next } { rest += $2 }
+		sed -nE 's/^rmgr: ([^ ]+) +len \(rec\/tot\): +[0-9]+\/ +([0-9]+), tx: +([0-9]+),(.*subxacts: ([0-9 ]+))?.*/\1 \2 \3 \5/p' |
+		awk 'FNR == NR { logs[$1]; next } $1 == "Standby" { server += $2; next }
+			{ for (i = 3; i <= NF; i++) if ($i in logs) { log_bytes += $2; next } rest += $2 }
 			END { print server + 0, log_bytes + 0, rest + 0 }' "$data/xids" -
 }
 

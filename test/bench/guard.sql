@@ -24,17 +24,18 @@ create function bench.is_killed() returns boolean language sql as $$
 	select kill_switch from chat_v11.rollout_state
 $$;
 
--- Takes the kill back, and raises the limits above what there is.
+-- Takes the kill back, and sets the limits just above what there is: lower than before, where traffic has thinned it.
+-- That of stalls never falls, since a resume asks for half an hour of calm, and their window is shorter.
 create procedure bench.go_live() language plpgsql as $$
 declare
 	found record;
 begin
 	for found in
 		select c.check_name, c.numerator, c.denominator, c.limit_value from chat_v11.explain_gates() c
-		where c.on_fail = 'kill' and c.enabled and c.status = 'fail'
+		where c.on_fail = 'kill' and c.enabled and c.numerator > 0
 	loop
 		perform chat_v11.set_check(found.check_name, p_limit => case
-			when found.check_name = 'send_stall_rate' then 1.01 * found.numerator / found.denominator
+			when found.check_name = 'send_stall_rate' then greatest(found.limit_value, 1.01 * found.numerator / found.denominator)
 			else (found.numerator + 0.1) / found.denominator end);
 	end loop;
 	perform chat_v11.force_rollout_state('canary_1', false, 'the next try of a benchmark', 'another');
@@ -48,7 +49,8 @@ declare
 begin
 	while not bench.is_killed() loop
 		if clock_timestamp() > until then
-			raise exception 'no kill within % s', p_seconds;
+			raise exception 'no kill within % s: %', p_seconds, (select string_agg(c.reason || ', limit ' || c.limit_value, '; ')
+				from chat_v11.explain_gates() c where c.on_fail = 'kill' and c.enabled);
 		end if;
 		commit;
 		perform pg_sleep(0.005);

@@ -122,7 +122,6 @@ is($node->safe_psql('worked', 'SELECT last_tick IS NULL FROM chat_v11.guard_stat
 breach('worked');
 $node->poll_query_until('worked', 'SELECT kill_switch FROM chat_v11.rollout_state') or die 'no kill';
 like(last_kill('worked'), qr/^kill\|chat_v11 guard\|chat_v11 guard\|/, '... the worker kills');
-# The lock is the worker's until it leaves, and then a tick's.
 is($node->safe_psql('worked', 'SELECT chat_v11.stop_guard()'), 't', '... is stopped');
 $node->poll_query_until('worked', 'SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = ' . $pid . ')')
   or die 'it stays';
@@ -132,13 +131,35 @@ is($node->safe_psql('worked', 'SELECT chat_v11.start_guard(false) IS NULL'), 't'
 like(tick('worked'), qr/^ROLLBACK\|nothing\|$/, '... and then a tick looks itself');
 
 # Two ticks at once: one works.
-my $first = $node->background_psql('worked', on_error_stop => 0);
+my $first = $node->background_psql('looped', on_error_stop => 0);
 $first->query_safe('BEGIN');
 like($first->query_safe('SELECT remark IS NULL FROM chat_v11.guard_tick()'), qr/^t$/, 'two ticks: one is at work');
-like($node->safe_psql('worked', 'SELECT * FROM chat_v11.guard_tick()'), qr/^\|\|0\|another guard is at work: another session$/,
-	'... the other one says so');
+is($node->safe_psql('looped', 'SELECT * FROM chat_v11.guard_tick()'),
+	'||0|another guard is at work: another session', '... the other one says so');
 $first->query_safe('ROLLBACK');
 $first->quit;
+
+# ---- Once a minute, some tenths of a second sooner or later each time, as a scheduler calls on a busy machine ----
+$node->safe_psql('worked', <<~'SQL');
+	DROP EXTENSION chat_v11;
+	CREATE EXTENSION chat_v11;
+	SELECT chat_v11.set_policy('canary_1', p_quiet_period => '5 min');
+	SET client_min_messages = error;
+	SET chat_v11.mock_now = '2026-03-02 12:00:00+00';
+	SELECT FROM chat_set_v11_rollout_state('canary_1', false, 'start');
+	SQL
+my $quiet = '';
+foreach my $at ('00:00.6', '01:00.05', '02:00.7', '03:00.1')
+{
+	$quiet = $node->safe_psql('worked', "SET client_min_messages = error; SET chat_v11.mock_now = '2026-03-02 12:$at+00';"
+		. q{SELECT FROM chat_v11.guard_tick();
+			SELECT status, reason FROM chat_v11.explain_gates() WHERE check_name = 'quiet'});
+}
+TODO:
+{
+	local $TODO = 'a row waits for its minute, and with it for the next tick, which makes a gap';
+	unlike($quiet, qr/no guard watched/, 'uneven ticks: no gap');
+}
 
 # ---- Pg_cron's minute is over ----
 $node->poll_query_until('postgres', 'SELECT kill_switch FROM chat_v11.rollout_state') or die 'no kill';
