@@ -6,7 +6,7 @@ packages=(make g++ libboost-test-dev nlohmann-json3-dev libipc-run-perl perl cla
 	postgresql-common "postgresql-$server" "postgresql-server-dev-$server")
 # For test/clients, which is left out without them but in CI.
 [ -z "${CI:-}" ] || { command -v node && command -v npm; } >/dev/null || packages+=(nodejs npm ca-certificates)
-# The same for test/tap/019_guard_cron.pl.
+# The same for test/tap/024_guard_cron.pl.
 [ -z "${CI:-}" ] || packages+=("postgresql-$server-cron")
 missing=()
 for package in "${packages[@]}"; do
