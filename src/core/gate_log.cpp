@@ -16,8 +16,8 @@ GateLogSample::culprits() const {
 
 bool
 gate_log_due(Time now, bool p0_ok, bool p1_ok, const std::optional<GateLogSample> &newest_by_guard,
-			 const std::optional<GateLogSample> &newest) {
-	if (!newest_by_guard || now - newest_by_guard->at >= gate_log_interval - gate_log_jitter)
+			 const std::optional<GateLogSample> &newest, Duration jitter) {
+	if (!newest_by_guard || now - newest_by_guard->at >= gate_log_interval - jitter)
 		return true;
 	return newest && ((newest->p0_ok && !p0_ok) || (newest->p1_ok && !p1_ok));
 }

@@ -35,14 +35,17 @@ struct GuardSign {
 
 // One row a minute; a round that comes by a little early must not have to wait for the next one.
 inline constexpr Duration gate_log_interval = std::chrono::minutes(1);
-inline constexpr Duration gate_log_jitter = std::chrono::milliseconds(500);
+// How much earlier than that a round may be: a worker's rounds are evenly spread, a scheduler's calls, one a minute,
+// are not, and one that came too early must not leave the row to the next.
+inline constexpr Duration worker_jitter = std::chrono::milliseconds(500);
+inline constexpr Duration scheduler_jitter = std::chrono::seconds(15);
 
 // Longer without a row, and nobody was watching.
 inline constexpr Duration gate_log_gap = std::chrono::minutes(2);
 
 // Whether the guard writes a row now: a minute after its last one, and at once when a gate has turned red.
 bool gate_log_due(Time now, bool p0_ok, bool p1_ok, const std::optional<GateLogSample> &newest_by_guard,
-				  const std::optional<GateLogSample> &newest);
+				  const std::optional<GateLogSample> &newest, Duration jitter);
 
 // The same where the decision is another than the newest row's: at once if it is the worse one, else when that row is
 // ten seconds old, because a gate that flaps must not fill the log.  It is also when the guard notifies of it.

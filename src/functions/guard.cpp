@@ -39,11 +39,6 @@ try_to(const char *what, const std::function<void()> &f) {
 	return {};
 }
 
-std::string
-pid_text(std::optional<int> pid) {
-	return pid ? "process " + std::to_string(*pid) : std::string("another session");
-}
-
 Datum
 answer_tick(FunctionCallInfo fcinfo, const pg::Watch &watch, std::int64_t folded, const std::string &remark) {
 	pg::Row row(pg::result_columns(fcinfo));
@@ -61,16 +56,20 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		PreventCommandDuringRecovery("chat_v11.guard_tick()");
 		PreventCommandIfReadOnly("chat_v11.guard_tick()");
 	});
+	// Whatever it reads there may undo its kill at the commit, in favour of somebody who reports an event.
+	if (pg::call([] { return IsolationIsSerializable(); }))
+		throw invalid_argument("guard_tick() cannot run in a SERIALIZABLE transaction", {},
+							   "begin isolation level read committed; or: alter role SCHEDULER set "
+							   "default_transaction_isolation = 'read committed';");
 	pg::Watch watch;
-	if (!pg::lock_guard_for_transaction()) {
-		const auto found = pg::find_guard();
-		return answer_tick(fcinfo, watch, 0,
-						   "another guard is at work: " + pid_text(found ? std::optional(found->pid) : std::nullopt));
-	}
+	if (!pg::lock_guard_for_transaction())
+		return answer_tick(fcinfo, watch, 0, "another guard is at work: " + pg::with_spi(pg::find_lock_holder));
+	// A prepared transaction would keep all guards out for as long as it stands.
+	pg::forbid_prepare();
 	const auto kept = pg::with_spi([](pg::Spi &spi) { return pg::load_guard_state(spi); });
 	if (kept.stopped_at)
 		return answer_tick(fcinfo, watch, 0, "stopped by " + kept.stopped_by + ": select chat_v11.start_guard(false);");
-	pg::watch_rollout(watch, pg::default_approver());
+	pg::watch_rollout(watch, pg::default_approver(), scheduler_jitter);
 	if (!watch.trouble.empty())
 		tell(WARNING, watch.trouble, "select * from chat_v11.explain_gates();");
 	std::int64_t folded = 0;
@@ -95,15 +94,17 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 }
 
 CHAT_V11_ENTRY(chat_v11_start_guard) {
+	bool was_stopped = false;
 	if (!pg::call([] { return RecoveryInProgress(); }))
-		pg::with_spi([&](pg::Spi &spi) {
-			spi.execute(
-				"UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL WHERE stopped_at IS NOT NULL");
+		was_stopped = pg::with_spi([&](pg::Spi &spi) {
+			return spi.execute("UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL "
+							   "WHERE stopped_at IS NOT NULL") > 0;
 		});
 	// A scheduler's calls need no worker.
 	if (PG_NARGS() > 0 && !PG_ARGISNULL(0) && !PG_GETARG_BOOL(0))
 		PG_RETURN_NULL();
-	if (const auto found = pg::find_guard()) {
+	// One that stop_guard() has sent away may still be there; a launched one stays.
+	if (const auto found = pg::find_guard(); found && (!was_stopped || found->is_launched())) {
 		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid),
 			 "select * from chat_v11.guard_status();");
 		return Int32GetDatum(found->pid);

@@ -41,7 +41,14 @@ void
 ack_version(Spi &spi, const std::string &consumer, std::int64_t version, const std::string &role, Time now) {
 	IndexPlans plans;
 	validate_ack(consumer, version, with_latest_snapshot([&] { return load_state(spi).state.version; }));
-	const bool is_news = ack_is_news(stored_ack(spi, consumer), version, now) && lock_consumer(consumer);
+	bool is_news = ack_is_news(stored_ack(spi, consumer), version, now);
+	if (is_news && !lock_consumer(consumer)) {
+		is_news = false;
+		call([] {
+			ereport(NOTICE, (errmsg("not acknowledged: another transaction acknowledges for this consumer"),
+							 errhint("Say it again.")));
+		});
+	}
 	// Somebody may have said it between the look and the lock.
 	if (const auto stored = is_news ? stored_ack(spi, consumer) : std::nullopt; is_news && stored) {
 		if (ack_is_news(stored, version, now))

@@ -24,6 +24,12 @@ is_valid(std::string_view text, int encoding) {
 	return pg_verify_mbstr(encoding, text.data(), static_cast<int>(text.size()), true);
 }
 
+// Every encoding that a server may have holds these as they are.
+bool
+is_ascii(std::string_view text) {
+	return std::none_of(text.begin(), text.end(), [](char c) { return IS_HIGHBIT_SET(c); });
+}
+
 std::string
 ascii_only(std::string text) {
 	for (auto &c : text)
@@ -47,7 +53,7 @@ to_utf8(std::string_view server_text) {
 	const int source = encoding == PG_SQL_ASCII ? PG_UTF8 : encoding;
 	if (!is_valid(server_text, source))
 		throw invalid_argument("text is not valid in its encoding", {}, "Send UTF-8, and set client_encoding to it.");
-	if (source == PG_UTF8)
+	if (source == PG_UTF8 || is_ascii(server_text))
 		return std::string(server_text);
 	try {
 		const char *converted = call([&] {
@@ -78,8 +84,11 @@ from_utf8(std::string utf8) {
 	// No text of the server has a NUL, and JSON may bring one.
 	std::replace(utf8.begin(), utf8.end(), '\0', '?');
 	const int encoding = GetDatabaseEncoding();
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII || is_ascii(utf8))
 		return utf8;
+	// Between the transactions of a worker nothing can be looked up, not even how to convert.
+	if (!IsTransactionState())
+		return ascii_only(std::move(utf8));
 	try {
 		const char *converted = call([&] {
 			return pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8);

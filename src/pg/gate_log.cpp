@@ -51,8 +51,8 @@ sample_at(const Rows &rows, std::int64_t i) {
 	GateLogSample sample;
 	sample.at = *rows.time(i, 1);
 	sample.by_guard = rows.boolean(i, 2).value_or(false);
-	sample.p0_ok = rows.boolean(i, 3).value_or(false);
-	sample.p1_ok = rows.boolean(i, 4).value_or(false);
+	sample.p0_ok = rows.boolean(i, 3).value_or(true);
+	sample.p1_ok = rows.boolean(i, 4).value_or(true);
 	sample.decision = parse_decision(rows.text(i, 6).value_or(""));
 	if (!sample.red())
 		return sample;
@@ -64,22 +64,26 @@ sample_at(const Rows &rows, std::int64_t i) {
 #define SAMPLES                                                                                                        \
 	"SELECT g.at, g.cause = 'guard', g.p0_ok, g.p1_ok, CASE WHEN g.p0_ok AND g.p1_ok THEN NULL ELSE "                  \
 	"pg_catalog.array_to_string(g.failing, E'\\n') END, g.decision FROM chat_v11.gate_log g "                          \
-	"WHERE g.p0_ok IS NOT NULL AND g.p1_ok IS NOT NULL AND (NOT g.mock_clock OR $1) "
+	"WHERE (NOT g.mock_clock OR $1) "
+// Those in which the gates were read.
+#define JUDGED "AND g.p0_ok IS NOT NULL AND g.p1_ok IS NOT NULL "
+
+constexpr const char *newest_of_all = SAMPLES "AND g.at <= $2 ORDER BY g.at DESC LIMIT 1";
+constexpr const char *newest_by_guard = SAMPLES "AND g.at <= $2 AND g.cause = 'guard' ORDER BY g.at DESC LIMIT 1";
+constexpr const char *newest_judged = SAMPLES JUDGED "AND g.at <= $2 ORDER BY g.at DESC LIMIT 1";
 
 std::optional<GateLogSample>
-newest_before(Spi &spi, bool mock_clock, bool guard_only, Time at) {
-	const auto rows = spi.query(guard_only ? SAMPLES "AND g.at <= $2 AND g.cause = 'guard' ORDER BY g.at DESC LIMIT 1"
-										   : SAMPLES "AND g.at <= $2 ORDER BY g.at DESC LIMIT 1",
-								Params() << mock_clock << at);
+newest_row(Spi &spi, const char *sql, bool mock_clock, Time at) {
+	const auto rows = spi.query(sql, Params() << mock_clock << at);
 	return rows.empty() ? std::nullopt : std::optional(sample_at(rows, 0));
 }
 
 void
 load_samples(Spi &spi, GateInput &input, Duration period) {
 	const auto begin = input.now - period;
-	if (auto before = newest_before(spi, input.mock_clock, false, begin))
+	if (auto before = newest_row(spi, newest_judged, input.mock_clock, begin))
 		input.gate_log.push_back(std::move(*before));
-	const auto rows = spi.query(SAMPLES "AND g.at > $2 AND g.at <= $3 ORDER BY g.at",
+	const auto rows = spi.query(SAMPLES JUDGED "AND g.at > $2 AND g.at <= $3 ORDER BY g.at",
 								Params() << input.mock_clock << begin << input.now);
 	for (std::int64_t i = 0; i < rows.size(); ++i)
 		input.gate_log.push_back(sample_at(rows, i));
@@ -102,12 +106,9 @@ load_guard_sign(Spi &spi, const GateInput &input, bool past) {
 	}
 	if (!sign.expected)
 		return sign;
+	// Also a row in which it could see nothing.
 	std::optional<Time> seen;
-	const auto &log = input.gate_log;
-	const auto in_log = std::find_if(log.rbegin(), log.rend(), [](const GateLogSample &row) { return row.by_guard; });
-	if (in_log != log.rend())
-		seen = in_log->at;
-	else if (const auto row = newest_before(spi, input.mock_clock, true, input.now))
+	if (const auto row = newest_row(spi, newest_by_guard, input.mock_clock, input.now))
 		seen = row->at;
 	sign.newest = newest_sign(seen, sign.newest, input.now);
 	return sign;
@@ -118,6 +119,9 @@ load_guard_sign(Spi &spi, const GateInput &input, bool past) {
 void
 GateLogEntry::set_verdict(const GateAnswer &answer) {
 	decision = answer.decision;
+	// Who could see nothing has not seen that nothing failed.
+	if (!answer.telemetry_error.empty())
+		return;
 	p0_ok = answer.p0_ok;
 	p1_ok = answer.p1_ok;
 	failing = answer.failing();
@@ -154,19 +158,19 @@ appending_gate_log() {
 std::optional<GateLogSample>
 newest_gate_log(Spi &spi, bool mock_clock, bool guard_only) {
 	IndexPlans plans;
-	auto newest = newest_before(spi, mock_clock, guard_only, now());
+	auto newest = newest_row(spi, guard_only ? newest_by_guard : newest_of_all, mock_clock, now());
 	plans.end();
 	return newest;
 }
 
 bool
-gate_log_due(Spi &spi, const GateAnswer &answer) {
+gate_log_due(Spi &spi, const GateAnswer &answer, Duration jitter) {
 	if (!answer.state.exists)
 		return false;
 	const auto newest = newest_gate_log(spi, answer.mock_clock, false);
 	return decision_row_due(answer.evaluated_at, answer.decision, newest) ||
 		   chat_v11::gate_log_due(answer.evaluated_at, answer.p0_ok, answer.p1_ok,
-								  newest_gate_log(spi, answer.mock_clock, true), newest);
+								  newest_gate_log(spi, answer.mock_clock, true), newest, jitter);
 }
 
 void
@@ -228,7 +232,7 @@ read_guard_health(Spi &spi, bool mock_clock, Time at) {
 	health.last_error = rows.text(0, 3);
 	health.last_error_at = rows.time(0, 4);
 	IndexPlans plans;
-	if (const auto row = newest_before(spi, mock_clock, true, at))
+	if (const auto row = newest_row(spi, newest_by_guard, mock_clock, at))
 		health.last_sign = row->at;
 	plans.end();
 	return health;

@@ -29,11 +29,12 @@ void append_gate_log(Spi &spi, const GateLogEntry &entry);
 // True while append_gate_log() inserts: the table's trigger lets that row in.
 bool appending_gate_log();
 
-// The newest row in which the gates were read.  Rows of a mocked clock are there for a mocked reader only.
+// The newest row, of the guard's alone or of all; one in which nothing could be read passes for green.  Rows of a
+// mocked clock are there for a mocked reader only.
 std::optional<GateLogSample> newest_gate_log(Spi &spi, bool mock_clock, bool guard_only);
 
 // Whether the guard has a row to write: only once a rollout was started or killed.
-bool gate_log_due(Spi &spi, const GateAnswer &answer);
+bool gate_log_due(Spi &spi, const GateAnswer &answer, Duration jitter);
 
 // What `quiet` and `evidence` ask of the log and of the guard, as of input.now; nothing is read where neither applies.
 // Never waits for a lock: a log that is locked cannot be read.

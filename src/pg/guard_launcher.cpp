@@ -84,7 +84,9 @@ find_databases(const std::vector<std::string> &names) {
 			break;
 		const auto *row = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
 		const std::string name = NameStr(row->datname);
-		if (row->datallowconn && std::find(names.begin(), names.end(), name) != names.end())
+		constexpr int invalid = -2; // what an interrupted DROP DATABASE leaves, since 15.4
+		if (row->datallowconn && row->datconnlimit != invalid &&
+			std::find(names.begin(), names.end(), name) != names.end())
 			found[name] = row->oid;
 	}
 	call([&] {

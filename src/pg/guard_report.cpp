@@ -1,6 +1,7 @@
 // What is known of the guard from outside its process.
 
 #include "core/guard.hpp"
+#include "pg/guard_lock.hpp"
 #include "pg/guard_round.hpp"
 #include "pg/guard_worker.hpp"
 #include "pg/rollout.hpp"
@@ -85,6 +86,26 @@ add_absence(GuardReport &report, const Kept &kept, Time now) {
 }
 
 } // namespace
+
+bool
+GuardProcess::is_launched() const {
+	const auto line = parse_guard_line(says);
+	return line && line->state == "stopped";
+}
+
+std::string
+find_lock_holder(Spi &spi) {
+	const auto rows = spi.query_latest(
+		"SELECT l.pid::text, a.backend_type, a.state FROM pg_catalog.pg_locks l "
+		"LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.granted AND l.locktype = 'object' AND "
+		"l.classid = 3079 AND l.objid = 0 AND l.objsubid = 3 AND l.database = "
+		"(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())");
+	if (rows.empty())
+		return {};
+	const auto pid = rows.text(0, 1);
+	return pid ? "process " + *pid + ", " + rows.text(0, 2).value_or("?") + ", " + rows.text(0, 3).value_or("?")
+			   : "a prepared transaction";
+}
 
 std::optional<GuardProcess>
 find_guard() {

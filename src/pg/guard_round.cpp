@@ -31,36 +31,52 @@ acquire(bool for_session) {
 	return call([&] { return LockAcquire(&tag, ExclusiveLock, for_session, true); }) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-// Under the lock: a human may have killed, or gone back to canary_1, since the gates were read.
-bool
-is_still_due(const State &state, const GuardAct &act) {
-	return state.live() && (act.kill || state.stage != Stage::canary_1);
+// Under the lock: a human may have killed, resumed or switched the check off, and time may have passed, since the gates
+// were read.  Where they cannot be read again the first look stands.
+std::optional<GuardAct>
+look_again(const State &state, const GuardAct &act) {
+	if (!state.live() || (!act.kill && state.stage == Stage::canary_1))
+		return std::nullopt;
+	const auto at = now();
+	std::optional<Evaluation> again;
+	const auto failure = attempt_within(kill_gate_timeout_ms(),
+										[&] { with_latest_snapshot([&] { again = evaluate_gates_at(state, at); }); });
+	if (!failure.empty() || !again || !again->answer.telemetry_error.empty())
+		return act;
+	return guard_act(again->answer);
 }
 
 bool
-act_on(Watch &watch, const GuardAct &act, const std::string &approver) {
-	watch.wanted = act.kill ? "kill" : "rollback";
+act_on(Watch &watch, const GuardAct &first, const std::string &approver) {
+	watch.wanted = first.kill ? "kill" : "rollback";
 	Request request;
-	request.stage = std::string(name(Stage::canary_1));
-	request.kill_switch = act.kill;
-	request.note = act.note();
-	request.approved_by = approver;
-	request.caller = guard_name;
-	const auto changed = change_state(request, [&](const State &state) { return is_still_due(state, act); });
+	std::optional<GuardAct> act;
+	const auto changed = change_state(request, [&](const State &state) {
+		act = look_again(state, first);
+		if (!act)
+			return false;
+		request.stage = std::string(name(Stage::canary_1));
+		request.kill_switch = act->kill;
+		request.note = act->note();
+		request.approved_by = approver;
+		request.caller = guard_name;
+		return true;
+	});
 	last_change().reset();
 	if (!changed)
 		return false;
-	log_on_commit("chat_v11 guard: " + watch.wanted + ": " + one_line(act.reason));
+	watch.wanted = act->kill ? "kill" : "rollback";
+	log_on_commit("chat_v11 guard: " + watch.wanted + ": " + one_line(act->reason));
 	watch.state = *changed;
 	watch.action = watch.wanted;
 	return true;
 }
 
 void
-write_gate_log(Spi &spi, const Evaluation &evaluation) {
+write_gate_log(Spi &spi, const Evaluation &evaluation, Duration jitter) {
 	const auto &answer = evaluation.answer;
 	const auto before = newest_gate_log(spi, answer.mock_clock, false);
-	if (!gate_log_due(spi, answer))
+	if (!gate_log_due(spi, answer, jitter))
 		return;
 	GateLogEntry entry{answer.evaluated_at,
 					   answer.state.version,
@@ -139,7 +155,7 @@ note_tick(Spi &spi, Time at, const std::string &failure) {
 }
 
 void
-watch_rollout(Watch &watch, const std::string &approver) {
+watch_rollout(Watch &watch, const std::string &approver, Duration jitter) {
 	const auto at = now();
 	with_latest_snapshot([&] {
 		watch.state = with_spi([](Spi &spi) { return load_state(spi).state; });
@@ -155,10 +171,22 @@ watch_rollout(Watch &watch, const std::string &approver) {
 		if (!evaluation.answer.telemetry_error.empty())
 			trouble("the gates are blind, telemetry cannot be read: " + evaluation.answer.telemetry_error);
 		// Who holds the log for long must not keep the next look waiting.
-		const auto failure = attempt_within(kill_gate_timeout_ms(),
-											[&] { with_spi([&](Spi &spi) { write_gate_log(spi, evaluation); }); });
+		const auto failure = attempt_within(
+			kill_gate_timeout_ms(), [&] { with_spi([&](Spi &spi) { write_gate_log(spi, evaluation, jitter); }); });
 		if (!failure.empty())
 			trouble("the gate log was not written: " + failure);
+	});
+}
+
+void
+tell_gates(Duration jitter) {
+	const auto at = now();
+	with_latest_snapshot([&] {
+		const auto state = with_spi([](Spi &spi) { return load_state(spi).state; });
+		if (!state.exists)
+			return;
+		const auto evaluation = evaluate_gates_at(state, at);
+		with_spi([&](Spi &spi) { write_gate_log(spi, evaluation, jitter); });
 	});
 }
 

@@ -29,7 +29,11 @@ struct Watch {
 
 // Looks, acts, writes the gate log and notifies, with the newest snapshot.  `watch` tells also after an exception how
 // far it came.
-void watch_rollout(Watch &watch, const std::string &approver);
+// `jitter`: see core/gate_log.hpp.
+void watch_rollout(Watch &watch, const std::string &approver, Duration jitter);
+
+// The gate log and the notification alone, for a round whose act failed.
+void tell_gates(Duration jitter);
 
 // One session's worth of events at most, so that a backlog never keeps the next look waiting for long.
 inline constexpr std::int64_t fold_at_most = 500'000;

@@ -11,6 +11,7 @@
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
+#include "pg/store.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -106,6 +107,9 @@ set_session() {
 		set("session_replication_role", "origin");
 		set("row_security", "off");
 		set("statement_timeout", "0");
+#if PG_VERSION_NUM >= 170000
+		set("transaction_timeout", "0");
+#endif
 		set("jit", "off");
 		set("intervalstyle", "postgres");
 		set("datestyle", "ISO");
@@ -121,17 +125,29 @@ set_lock_timeout(const char *value) {
 	call([&] { SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE); });
 }
 
-// DROP, ALTER and CREATE DATABASE ... TEMPLATE lock the database, and wait a few seconds for everybody to leave it.
+// DROP, ALTER and CREATE DATABASE ... TEMPLATE lock the database, and wait five seconds for everybody to leave it.  One
+// that is refused, which anybody may try, lets go at once, and must not send the guard away.
 bool
-is_wanted_away() {
+is_wanted_away(MemoryContext memory) {
 	LOCKTAG tag;
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	return call([&] {
+	const bool is_free = call([&] {
 		if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-			return true;
+			return false;
 		LockRelease(&tag, RowExclusiveLock, true);
-		return false;
+		return true;
 	});
+	if (is_free)
+		return false;
+	try {
+		set_lock_timeout("500ms");
+		in_transaction(memory, [&] { call([&] { (void)LockAcquire(&tag, RowExclusiveLock, false, false); }); });
+		return false;
+	} catch (const Error &e) {
+		if (!is_lock_timeout(e))
+			throw;
+		return true;
+	}
 }
 
 struct Extension {
@@ -172,22 +188,21 @@ public:
 	run() {
 		log("began in database \"" + database() + "\", a round each " + format_duration(guard_interval()));
 		for (;;) {
-			call([&] {
-				ResetLatch(MyLatch);
-				QueryCancelPending = false; // between two rounds there is nothing to cancel
-				CHECK_FOR_INTERRUPTS();
-				if (ConfigReloadPending) {
-					ConfigReloadPending = false;
-					ProcessConfigFile(PGC_SIGHUP);
-				}
-				pgstat_report_activity(STATE_RUNNING, nullptr);
-			});
 			const auto began = std::chrono::steady_clock::now();
-			const auto pause = round();
-			const auto took = std::chrono::steady_clock::now() - began;
-			report(std::chrono::duration<double, std::milli>(took).count());
-			MemoryContextReset(memory_);
-			sleep(std::max(pause - std::chrono::duration_cast<Duration>(took), Duration::zero()));
+			auto pause = guard_interval();
+			// What is caught here is no round's: a cancel that comes between two, or memory that ran out.
+			try {
+				begin_round();
+				pause = round();
+				const auto took = std::chrono::steady_clock::now() - began;
+				report(std::chrono::duration<double, std::milli>(took).count());
+				MemoryContextReset(memory_);
+				pause = std::max(pause - std::chrono::duration_cast<Duration>(took), Duration::zero());
+				sleep(pause);
+			} catch (const std::exception &e) {
+				ereport(LOG, (errmsg_internal("chat_v11 guard: between two rounds: %s", e.what())));
+				pg_usleep(100'000);
+			}
 		}
 	}
 
@@ -201,13 +216,26 @@ private:
 		return to_utf8_lenient(name ? name : "?");
 	}
 
+	static void
+	begin_round() {
+		call([] {
+			ResetLatch(MyLatch);
+			QueryCancelPending = false; // between two rounds there is nothing to cancel
+			CHECK_FOR_INTERRUPTS();
+			if (ConfigReloadPending) {
+				ConfigReloadPending = false;
+				ProcessConfigFile(PGC_SIGHUP);
+			}
+			pgstat_report_activity(STATE_RUNNING, nullptr);
+		});
+	}
+
 	// One round, whatever becomes of it; how long from its beginning to the next.
 	Duration
 	round() {
 		line_.state = "idle";
 		line_.rest.clear();
 		try {
-			leave_if_wanted_away();
 			if (call([] { return RecoveryInProgress(); })) {
 				line_.state = "standby";
 				line_.rest = "guards once this server is promoted";
@@ -232,7 +260,7 @@ private:
 	look() {
 		std::optional<Duration> pause;
 		watch_ = {};
-		set_lock_timeout("10s");
+		set_lock_timeout("5s");
 		in_transaction(memory_, [&] {
 			const auto extension = with_spi([](Spi &spi) { return find_extension(spi); });
 			if (!extension) {
@@ -262,18 +290,18 @@ private:
 				return;
 			}
 			if (!has_lock_ && !(has_lock_ = lock_guard_for_session())) {
-				line_.state = "waiting";
-				line_.rest = "another guard is at work";
-				pause = guard_interval();
+				pause = wait_for_lock();
 				return;
 			}
+			waits_since_.reset();
 			if (version_.empty()) {
 				version_ = extension->version;
 				log("guards with version " + version_);
 			}
+			watch_rollout(watch_, std::string(guard_name), worker_jitter);
+			// Somebody who has the row locked must not hold up the look.
 			if (!state.expected)
-				with_spi(expect_guard);
-			watch_rollout(watch_, std::string(guard_name));
+				(void)attempt_within(kill_gate_timeout_ms(), [] { with_spi(expect_guard); });
 			// In a session its user knows; here nobody might.
 			if (const auto at = mock_now())
 				watch_.trouble = "the rule clock is mocked, it stands at " + format_utc(*at) +
@@ -291,6 +319,20 @@ private:
 			line_.rest = "no rollout was started";
 		}
 		return std::nullopt;
+	}
+
+	// For a worker that leaves, or a transaction that called guard_tick() and stays open.
+	Duration
+	wait_for_lock() {
+		constexpr auto long_enough = std::chrono::minutes(1);
+		const auto now = std::chrono::steady_clock::now();
+		waits_since_ = waits_since_.value_or(now);
+		const auto holder = with_spi(find_lock_holder);
+		line_.state = "waiting";
+		line_.rest = "another guard is at work" + (holder.empty() ? "" : ": " + holder);
+		if (!order_.is_launched() && now - *waits_since_ > long_enough)
+			leave(line_.rest, 0);
+		return guard_interval();
 	}
 
 	Duration
@@ -339,17 +381,35 @@ private:
 	Duration
 	failed(const std::exception &e) {
 		++line_.failures;
-		const auto error = error_text(e);
 		const bool is_kill = watch_.wanted == "kill";
+		auto error = error_text(e);
+		if (!watch_.wanted.empty() && is_lock_timeout(e))
+			error += blocker();
 		// Who waited for a lock in vain has waited enough, and a kill is tried again at once.
 		const auto pause = is_lock_timeout(e) ? (is_kill ? Duration::zero() : guard_interval())
 											  : retry_after(line_.failures, guard_interval());
 		line_.state = "failing";
-		line_.rest = error;
+		line_.rest = (watch_.wanted.empty() ? "" : "the " + watch_.wanted + " failed: ") + error;
 		warn((watch_.wanted.empty() ? "a round" : "the " + watch_.wanted) + " failed, " +
 			 std::to_string(line_.failures) + " in a row, next try in " + format_duration(pause) + ": " + error);
-		note(error);
+		note(line_.rest);
 		return pause;
+	}
+
+	// Who holds up an act.  And whoever listens hears that the gates call for it, before it is done.
+	std::string
+	blocker() {
+		std::string who;
+		try {
+			set_lock_timeout("100ms");
+			in_transaction(memory_, [&] {
+				become_owner();
+				who = who_holds_rollout();
+				tell_gates(worker_jitter);
+			});
+		} catch (const std::exception &) {
+		}
+		return who.empty() ? "" : "; held up by " + who;
 	}
 
 	// The fold is a transaction of its own, and waits for its own failures: nothing of it keeps the gates unwatched.
@@ -405,9 +465,12 @@ private:
 			return false;
 		noted_ = error;
 		noted_at_ = now;
+		if (!OidIsValid(owner_))
+			return true;
 		try {
 			set_lock_timeout("100ms");
 			in_transaction(memory_, [&] {
+				become_owner();
 				with_spi([&](Spi &spi) { note_guard_error(spi, error, time_from_pg(GetCurrentTimestamp())); });
 			});
 		} catch (const std::exception &) {
@@ -438,7 +501,10 @@ private:
 	void
 	sleep(Duration pause) {
 		constexpr Duration slice = std::chrono::seconds(1);
+		leave_if_wanted_away(); // after the look, which comes first
 		for (auto left = pause; left > Duration::zero(); left -= slice) {
+			if (left != pause)
+				leave_if_wanted_away();
 			const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(std::min(left, slice)).count();
 			const int events = call([&] {
 				return WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
@@ -446,8 +512,6 @@ private:
 			});
 			if (events & WL_LATCH_SET)
 				return;
-			if (left > slice)
-				leave_if_wanted_away();
 		}
 	}
 
@@ -456,7 +520,7 @@ private:
 	leave_if_wanted_away() {
 		if (order_.is_launched() && kill(order_.launcher, 0) != 0)
 			leave("its launcher is gone", 0);
-		if (!call([] { return RecoveryInProgress(); }) && is_wanted_away())
+		if (!call([] { return RecoveryInProgress(); }) && is_wanted_away(memory_))
 			leave("somebody drops, renames or copies the database", order_.is_launched() ? 0 : 1);
 	}
 
@@ -466,6 +530,7 @@ private:
 	Oid owner_ = InvalidOid;
 	std::string version_; // of the extension, while it is guarded
 	bool has_lock_ = false;
+	std::optional<std::chrono::steady_clock::time_point> waits_since_;
 	Watch watch_;
 	GuardLine line_;
 	int fold_failures_ = 0;

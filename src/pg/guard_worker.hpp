@@ -19,6 +19,9 @@ struct GuardProcess {
 	bool is_in_round = false;
 	std::optional<Time> since; // of that
 	std::string says;
+
+	// By the launcher, as far as it says so.
+	bool is_launched() const;
 };
 // The one that guards this database; else one that waits, idles or stands by.
 std::optional<GuardProcess> find_guard();

@@ -1,8 +1,10 @@
 #include "pg/on_commit.hpp"
 
+#include "core/refusal.hpp"
 #include "pg/datum.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 extern "C" {
@@ -22,6 +24,7 @@ struct Message {
 
 std::vector<Message> lines;
 std::vector<Message> notifications;
+bool prepare_is_forbidden = false;
 
 void
 write_log(const char *stage, const char *text) {
@@ -32,16 +35,17 @@ write_log(const char *stage, const char *text) {
 // gone must not hold up a kill.
 bool
 lock_notification_queue() {
-	constexpr int tries = 50;
-	constexpr long pause_us = 10'000;
+	constexpr auto patience = std::chrono::milliseconds(500);
+	constexpr long pause_us = 1000;
+	const auto end = std::chrono::steady_clock::now() + patience;
 	LOCKTAG tag;
 	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, InvalidOid, 0);
-	for (int i = 0; i < tries; ++i) {
-		if (call([&] { return LockAcquire(&tag, AccessExclusiveLock, false, true); }) != LOCKACQUIRE_NOT_AVAIL)
-			return true;
+	while (call([&] { return LockAcquire(&tag, AccessExclusiveLock, false, true); }) == LOCKACQUIRE_NOT_AVAIL) {
+		if (std::chrono::steady_clock::now() >= end)
+			return false;
 		pg_usleep(pause_us);
 	}
-	return false;
+	return true;
 }
 
 // What keeps the notifications from being sent, or "".
@@ -52,7 +56,7 @@ send_notifications() {
 		if (call([] { return DatumGetFloat8(OidFunctionCall0(F_PG_NOTIFICATION_QUEUE_USAGE)); }) > nearly_full)
 			return "the notification queue is nearly full: some session listens and does not end its transaction";
 		if (!lock_notification_queue())
-			return "another session has been committing a notification for half a second";
+			return "other sessions have been committing notifications for half a second";
 		for (const auto &each : notifications)
 			call([&] { Async_Notify(notification_channel, each.text.c_str()); });
 		return {};
@@ -63,6 +67,9 @@ send_notifications() {
 
 void
 before_commit(XactEvent event) {
+	if (event == XACT_EVENT_PRE_PREPARE && prepare_is_forbidden)
+		throw invalid_argument("a transaction that called guard_tick() cannot be prepared",
+							   "It would keep every guard out until its COMMIT PREPARED.");
 	if (notifications.empty())
 		return;
 	const auto reason =
@@ -85,9 +92,11 @@ at_transaction_end(XactEvent event, void *) {
 		for (const auto &line : lines)
 			write_log(stage, line.text.c_str());
 		lines.clear();
+		prepare_is_forbidden = false;
 		break;
 	}
 	case XACT_EVENT_ABORT:
+		prepare_is_forbidden = false;
 		lines.clear();
 		notifications.clear();
 		break;
@@ -123,6 +132,11 @@ log_on_commit(const std::string &utf8_line) {
 void
 notify_on_commit(const std::string &utf8_payload) {
 	notifications.push_back({GetCurrentSubTransactionId(), from_utf8(utf8_payload)});
+}
+
+void
+forbid_prepare() {
+	prepare_is_forbidden = true;
 }
 
 void

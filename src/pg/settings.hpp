@@ -36,8 +36,4 @@ int kill_gate_timeout_ms();
 Duration guard_interval();
 std::vector<std::string> guard_databases();
 
-// The guard's.
-Duration guard_interval();
-std::vector<std::string> guard_databases();
-
 } // namespace chat_v11::pg

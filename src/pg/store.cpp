@@ -18,10 +18,16 @@ state_relation() {
 	return call([] { return get_relname_relid("rollout_state", get_namespace_oid("chat_v11", false)); });
 }
 
-void
-tell_who_holds(Oid relation) {
-	with_spi([&](Spi &spi) {
-		// A prepared transaction holds its locks without a process.
+struct Holder {
+	std::string who; // "" where nobody holds it any more
+	std::string hint;
+};
+
+Holder
+find_holder(Oid relation) {
+	return with_spi([&](Spi &spi) -> Holder {
+		// A prepared transaction holds its locks without a process.  Who changes the row by hand has locked the table
+		// too.
 		const auto rows = with_latest_snapshot([&] {
 			return spi.query("SELECT l.pid::text, a.usename::text, a.application_name, a.state, "
 							 "(clock_timestamp() - a.xact_start)::text, "
@@ -29,29 +35,40 @@ tell_who_holds(Oid relation) {
 							 "pg_catalog.pg_prepared_xacts p "
 							 "WHERE p.database = pg_catalog.current_database()) "
 							 "FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
-							 "WHERE l.locktype = 'object' AND l.granted AND l.classid = 1259 AND l.objid = $1 "
+							 "WHERE l.granted AND (l.locktype = 'object' AND l.classid = 1259 AND l.objid = $1 "
+							 "AND l.objsubid = 0 OR l.locktype = 'relation' AND l.relation = $1 "
+							 "AND l.mode <> 'AccessShareLock') "
 							 "AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d "
 							 "WHERE d.datname = pg_catalog.current_database()) "
-							 "AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()",
+							 "AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() "
+							 "ORDER BY l.locktype, a.xact_start LIMIT 1",
 							 Params().add(OIDOID, ObjectIdGetDatum(relation)));
 		});
 		if (rows.empty())
-			return;
+			return {};
 		const auto pid = rows.text(0, 1);
-		const auto holder = pid ? "Process " + *pid + ", role " + rows.text(0, 2).value_or("?") + ", application \"" +
-									  rows.text(0, 3).value_or("") + "\", " + rows.text(0, 4).value_or("?") +
-									  ", transaction open for " + rows.text(0, 5).value_or("?") +
-									  ", last statement: " + one_line(rows.text(0, 6).value_or("?")) + "."
-								: "A prepared transaction: " + rows.text(0, 7).value_or("?") + ".";
-		const auto hint = pid ? "If it hangs, and is no kill: select pg_terminate_backend(" + *pid + ");"
-							  : std::string("COMMIT PREPARED or ROLLBACK PREPARED it.");
-		const auto detail = from_utf8(holder);
-		// The guard has nobody to tell but the server's log.
-		const int level = MyBackendType == B_BG_WORKER ? LOG : NOTICE;
-		call([&] {
-			ereport(level, (errmsg("waiting for another change of the rollout to finish"),
-							errdetail_internal("%s", detail.c_str()), errhint("%s", hint.c_str())));
-		});
+		if (!pid)
+			return {"A prepared transaction: " + rows.text(0, 7).value_or("?") + ".",
+					"COMMIT PREPARED or ROLLBACK PREPARED it."};
+		return {"Process " + *pid + ", role " + rows.text(0, 2).value_or("?") + ", application \"" +
+					rows.text(0, 3).value_or("") + "\", " + rows.text(0, 4).value_or("?") + ", transaction open for " +
+					rows.text(0, 5).value_or("?") + ", last statement: " + one_line(rows.text(0, 6).value_or("?")) +
+					".",
+				"If it hangs, and is no kill: select pg_terminate_backend(" + *pid + ");"};
+	});
+}
+
+void
+tell_who_holds(Oid relation) {
+	const auto holder = find_holder(relation);
+	if (holder.who.empty())
+		return;
+	const auto detail = from_utf8(holder.who);
+	// The guard has nobody to tell but the server's log.
+	const int level = MyBackendType == B_BG_WORKER ? LOG : NOTICE;
+	call([&] {
+		ereport(level, (errmsg("waiting for another change of the rollout to finish"),
+						errdetail_internal("%s", detail.c_str()), errhint("%s", holder.hint.c_str())));
 	});
 }
 
@@ -186,6 +203,12 @@ lock_rollout() {
 		return;
 	tell_who_holds(relation);
 	call([&] { (void)LockAcquire(&tag, ExclusiveLock, false, false); });
+}
+
+std::string
+who_holds_rollout() {
+	const auto holder = find_holder(state_relation());
+	return holder.who.empty() ? "" : holder.who + " " + holder.hint;
 }
 
 StoredState

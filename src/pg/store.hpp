@@ -14,6 +14,9 @@ namespace chat_v11::pg {
 // any row's: it orders the decision log.  Tells a caller who waits whom it waits for.
 void lock_rollout();
 
+// Who keeps others from it now, and what may be done about it; or "".
+std::string who_holds_rollout();
+
 struct StoredState {
 	State state;
 	bool log_has_state = false; // the log tells of a state, whether or not a row holds it

@@ -18,9 +18,9 @@ row(Duration ago, bool by_guard = true, bool p0_ok = true, bool p1_ok = true) {
 BOOST_AUTO_TEST_SUITE(gate_log_due_rule)
 
 BOOST_AUTO_TEST_CASE(the_first_row_is_due_at_once) {
-	BOOST_TEST(gate_log_due(noon, true, true, {}, {}));
+	BOOST_TEST(gate_log_due(noon, true, true, {}, {}, worker_jitter));
 	// A change's row is no guard's.
-	BOOST_TEST(gate_log_due(noon, true, true, {}, row(1s, false)));
+	BOOST_TEST(gate_log_due(noon, true, true, {}, row(1s, false), worker_jitter));
 }
 
 struct DueCase {
@@ -37,7 +37,7 @@ const std::vector<DueCase> dues = {{0s, false},     {30s, false}, {59s, false}, 
 								   {59500ms, true}, {60s, true},  {24h, true}};
 
 BOOST_DATA_TEST_CASE(a_minute_later_the_next_is, bdata::make(dues), c) {
-	BOOST_TEST(gate_log_due(noon, true, true, row(c.ago), row(c.ago)) == c.due);
+	BOOST_TEST(gate_log_due(noon, true, true, row(c.ago), row(c.ago), worker_jitter) == c.due);
 }
 
 // {before, now}, as P0 and P1: at once where a gate turned red, and only there.
@@ -47,7 +47,8 @@ BOOST_DATA_TEST_CASE(a_gate_that_turns_red_is_logged_at_once, bdata::xrange(16),
 	const bool p0_now = bits & 4;
 	const bool p1_now = bits & 8;
 	const bool turned = (p0_before && !p0_now) || (p1_before && !p1_now);
-	BOOST_TEST(gate_log_due(noon, p0_now, p1_now, row(30s), row(10s, false, p0_before, p1_before)) == turned);
+	BOOST_TEST(gate_log_due(noon, p0_now, p1_now, row(30s), row(10s, false, p0_before, p1_before), worker_jitter) ==
+			   turned);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
