@@ -69,7 +69,7 @@ SELECT count(*) AS guards FROM pg_locks l JOIN pg_database d ON d.oid = l.databa
 SELECT extract(epoch from clock_timestamp() - max(at)) < 60 AS is_fresh FROM chat_v11.gate_log WHERE cause = 'guard';
 select (state not in ('guarding', 'idle', 'standby', 'ticking', 'starting'))::int as guard_down from chat_v11.guard_status();
 select (not gate_p0_ok)::int as p0_red, (not gate_p1_ok)::int as p1_red, (rollout_decision <> 'PROCEED')::int as not_proceed from public.chat_get_v11_release_gates();
-select regexp_replace(remark, '\d+', 'N') AS beside_it from chat_v11.guard_tick();
+select regexp_replace(remark, '\d+, (.*), (idle|active)$', 'N, \1, S') AS beside_it from chat_v11.guard_tick();
 
 -- What the guard does about a check is an admin's choice.
 SET SESSION AUTHORIZATION regress_guide_admin;

@@ -76,7 +76,18 @@ SELECT count(*) FROM chat_v11.set_policy('canary_1', p_quiet_period => '0', p_no
 SELECT fixture.of('quiet');
 -- The promotion of a stage that was quiet, and what its answer says of the next stage's longer period.
 SELECT count(*) FROM chat_v11.set_policy('canary_1', p_quiet_period => '15 min', p_note => 'there is one again');
-SELECT fixture.guard('2026-03-01 13:13+00', '2026-03-01 13:40+00');
+SELECT fixture.guard('2026-03-01 13:13+00', '2026-03-01 13:20+00');
+-- In minutes in which telemetry cannot be read nothing fails, and yet they are not quiet.
+ALTER TABLE chat_v11.metric_bucket RENAME TO unreadable;
+SELECT fixture.guard('2026-03-01 13:21+00', '2026-03-01 13:24+00');
+ALTER TABLE chat_v11.unreadable RENAME TO metric_bucket;
+SELECT to_char(at, 'HH24:MI') AS blind, cause, p0_ok, p1_ok, failing, decision FROM chat_v11.gate_log WHERE p0_ok IS NULL OR p1_ok IS NULL ORDER BY at;
+SELECT fixture.guard('2026-03-01 13:25+00', '2026-03-01 13:36+00');
+SET chat_v11.mock_now = '2026-03-01 13:36+00';
+SELECT fixture.of('quiet');
+SELECT fixture.decision();
+SELECT fixture.ask('canary_10', false);
+SELECT fixture.guard('2026-03-01 13:37+00', '2026-03-01 13:40+00');
 SET chat_v11.mock_now = '2026-03-01 13:40+00';
 SELECT stage, reason FROM public.chat_set_v11_rollout_state('canary_10', false, 'test'), chat_v11.explain_gates() WHERE check_name = 'quiet';
 \pset tuples_only off

@@ -107,20 +107,31 @@ is(newest($node, 'tick'), 'kill by chat_v11 guard, state by chat_v11 guard', '..
 sql($node, 'tick', 'BEGIN; SELECT chat_v11.guard_tick(); ROLLBACK');
 fresh($node, 'two');
 my $worker = (guard_pids($node, 'two'))[0];
-is(sql($node, 'two', "SELECT coalesce(decision, '-') || ' ' || folded || ' ' || remark FROM chat_v11.guard_tick()"),
-	"- 0 another guard is at work: process $worker", 'beside a worker it leaves the work to that one');
+like(sql($node, 'two', "SELECT coalesce(decision, '-') || ' ' || folded || ' ' || remark FROM chat_v11.guard_tick()"),
+	qr/^- 0 another guard is at work: process $worker, chat_v11 guard, (?:idle|active)$/,
+	'beside a worker it leaves the work to that one');
 # A tick within an open transaction is a guard as long as that lasts; the worker takes over afterwards.
 fresh($node, 'ajar', no_guard => 1);
 my $ticker = $node->background_psql('ajar');
 $ticker->query_safe('BEGIN; SELECT chat_v11.guard_tick()');
+my $ticks = $ticker->query_safe('SELECT pg_backend_pid()');
 sql($node, 'ajar', 'SELECT chat_v11.start_guard()');
 wait_guarding($node, 'ajar', 'waiting');
+is(status($node, 'ajar', 'remark'), "another guard is at work: process $ticks, client backend, idle in transaction",
+	'... and says who has the lock');
 $ticker->query_safe('COMMIT');
 wait_guarding($node, 'ajar');
 killed_in($node, 'ajar', 'rollback', 2, 'after a tick made way');
 $ticker->quit;
-# In any transaction that there is.
-foreach my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
+# In a SERIALIZABLE transaction what it reads could undo its kill at the commit, in favour of somebody who reports an event.
+($rc, $out, $err) = $node->psql('two', 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT chat_v11.guard_tick()');
+like($err, qr/ERROR:  ERR_INVALID_ARGUMENT: guard_tick\(\) cannot run in a SERIALIZABLE transaction\nHINT:  begin isolation level read committed/,
+	'not in a SERIALIZABLE one');
+($rc, $out, $err) = $node->psql('two', 'SET default_transaction_isolation = serializable; SELECT chat_v11.guard_tick()');
+like($err, qr/cannot run in a SERIALIZABLE transaction\nHINT:  .*default_transaction_isolation = 'read committed'/,
+	'... nor where that is the default');
+# In any other.
+foreach my $level ('READ COMMITTED', 'REPEATABLE READ')
 {
 	my $db = 'level_' . substr(lc $level, 0, 4);
 	fresh($node, $db, no_guard => 1);
@@ -142,12 +153,18 @@ sql($node, 'temp', 'CREATE TEMP TABLE rollout_state (stage text); CREATE TEMP TA
 	  . q{CREATE FUNCTION pg_temp.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz'; }
 	  . breach('duplicate') . '; SELECT chat_v11.guard_tick()');
 is(state($node, 'temp'), 'canary_1 killed v2', 'with the caller\'s temporary tables in the way it kills');
-# Prepared for COMMIT PREPARED.
+# Prepared it would keep every guard out, for as long as nobody commits it.
 fresh($node, 'prepared', no_guard => 1);
-sql($node, 'prepared', breach('duplicate') . "; BEGIN; SELECT chat_v11.guard_tick(); PREPARE TRANSACTION 'tick'");
-is(state($node, 'prepared'), 'canary_1 live v1', 'a kill by a tick that is only prepared');
-sql($node, 'prepared', "COMMIT PREPARED 'tick'");
-is(state($node, 'prepared'), 'canary_1 killed v2', '... and comes with COMMIT PREPARED');
+sql($node, 'prepared', breach('duplicate'));
+($rc, $out, $err) = $node->psql('prepared', "BEGIN; SELECT chat_v11.guard_tick(); PREPARE TRANSACTION 'tick'");
+like($err, qr/ERROR:  ERR_INVALID_ARGUMENT: a transaction that called guard_tick\(\) cannot be prepared/,
+	'a tick cannot be prepared');
+is(sql($node, 'prepared', 'SELECT count(*) FROM pg_prepared_xacts') . ' ' . state($node, 'prepared'), '0 canary_1 live v1',
+	'... nothing of it is left');
+# What was refused once does not refuse others of the same session.
+($rc, $out, $err) = $node->psql('prepared', "BEGIN; SELECT chat_v11.guard_tick(); ROLLBACK; BEGIN; SELECT 1; "
+	  . "PREPARE TRANSACTION 'other'; COMMIT PREPARED 'other'; SELECT chat_v11.guard_tick()");
+is("$rc " . state($node, 'prepared'), '0 canary_1 killed v2', '... and the next tick kills');
 
 # ---- Rights
 
@@ -215,7 +232,7 @@ is(wait_until($node, 'failing', "SELECT state_change > now() - interval '1 s' AN
 sql($node, 'failing', 'ALTER TABLE chat_v11.guard_state RENAME COLUMN unexpected TO expected');
 wait_guarding($node, 'failing');
 {
-	like(sql($node, 'failing', 'SELECT remark FROM chat_v11.guard_tick()'), qr/^another guard is at work: process \d+$/,
+	like(sql($node, 'failing', 'SELECT remark FROM chat_v11.guard_tick()'), qr/^another guard is at work: process \d+, chat_v11 guard,/,
 		'... and afterwards nobody else is a guard');
 }
 like(status($node, 'failing', 'last_error'), qr/column g\.expected does not exist/, '... guard_status() tells what it was');
@@ -256,7 +273,7 @@ $full->stop;
 
 {
 	is(alarming($node, $began, qr/administrator command|canceling statement due to user request/,
-		qr/permission denied|read-only transaction|nobody watches the rollout/, qr/chat_v11 guard: a round failed.*(?:canceling statement|g\.expected)/), '',
+		qr/permission denied|read-only transaction|SERIALIZABLE transaction|cannot be prepared|nobody watches the rollout/, qr/chat_v11 guard: a round failed.*(?:canceling statement|g\.expected)/), '',
 		'the log has no other line above LOG');
 }
 $node->stop;
