@@ -8,6 +8,7 @@
 #include "pg/guard_launcher.hpp"
 #include "pg/guard_lock.hpp"
 #include "pg/guard_round.hpp"
+#include "pg/guard_session.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -15,13 +16,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 
 extern "C" {
-#include "catalog/pg_database.h"
-#include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
-#include "common/relpath.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -40,48 +37,6 @@ constexpr auto long_pause = std::chrono::seconds(5); // while there is nothing t
 constexpr const char *fold_fails = ", the fold fails";
 constexpr auto error_note_every = std::chrono::minutes(1);
 
-// What is put to one place.  Whatever it raises has rolled back when it goes on its way.
-template <typename F>
-void
-in_transaction(MemoryContext memory, F &&f) {
-	Oid user = InvalidOid;
-	int context = 0;
-	call([&] {
-		SetCurrentStatementStartTimestamp();
-		StartTransactionCommand();
-		GetUserIdAndSecContext(&user, &context);
-	});
-	try {
-		f();
-		call([&] {
-			CommitTransactionCommand();
-			SetUserIdAndSecContext(user, context); // as an abort does by itself
-		});
-	} catch (...) {
-		call([&] {
-			AbortCurrentTransaction();
-			MemoryContextSwitchTo(memory);
-		});
-		throw;
-	}
-	MemoryContextSwitchTo(memory);
-}
-
-std::string
-error_text(const std::exception &e) {
-	const auto *error = dynamic_cast<const Error *>(&e);
-	if (!error)
-		return e.what();
-	const std::string detail = error->detail();
-	return to_utf8_lenient(std::string(error->what()) + (detail.empty() ? "" : "; " + detail));
-}
-
-bool
-is_lock_timeout(const std::exception &e) {
-	const auto *error = dynamic_cast<const Error *>(&e);
-	return error && error->sqlstate() == ERRCODE_LOCK_NOT_AVAILABLE;
-}
-
 void
 warn(const std::string &utf8) {
 	const auto text = from_utf8(one_line(utf8));
@@ -91,89 +46,6 @@ warn(const std::string &utf8) {
 void
 log(const std::string &utf8) {
 	log_now("chat_v11 guard: " + one_line(utf8));
-}
-
-// Nothing that a database's or a role's settings say may turn what the guard does.
-void
-set_session() {
-	const auto set = [](const char *name, const char *value) {
-		SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
-	};
-	call([&] {
-		set("role", "none");
-		set("search_path", "pg_catalog, chat_v11, pg_temp");
-		set("default_transaction_isolation", "read committed");
-		set("default_transaction_read_only", "off");
-		set("session_replication_role", "origin");
-		set("row_security", "off");
-		set("statement_timeout", "0");
-#if PG_VERSION_NUM >= 170000
-		set("transaction_timeout", "0");
-#endif
-		set("jit", "off");
-		set("intervalstyle", "postgres");
-		set("datestyle", "ISO");
-		// guard_status() reads what the guard says of itself.
-		set("track_activities", "on");
-		// A kill that waits for a standby that is gone would be seen by nobody.
-		set("synchronous_commit", "local");
-	});
-}
-
-void
-set_lock_timeout(const char *value) {
-	call([&] { SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE); });
-}
-
-// DROP, ALTER and CREATE DATABASE ... TEMPLATE lock the database, and wait five seconds for everybody to leave it.  One
-// that is refused, which anybody may try, lets go at once, and must not send the guard away.
-bool
-is_wanted_away(MemoryContext memory) {
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	const bool is_free = call([&] {
-		if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-			return false;
-		LockRelease(&tag, RowExclusiveLock, true);
-		return true;
-	});
-	if (is_free)
-		return false;
-	try {
-		set_lock_timeout("500ms");
-		in_transaction(memory, [&] { call([&] { (void)LockAcquire(&tag, RowExclusiveLock, false, false); }); });
-		return false;
-	} catch (const Error &e) {
-		if (!is_lock_timeout(e))
-			throw;
-		return true;
-	}
-}
-
-struct Extension {
-	Oid oid = InvalidOid;
-	Oid owner = InvalidOid;
-	std::string version;
-	bool has_guard = false; // 0.3 had none
-};
-
-std::optional<Extension>
-find_extension(Spi &spi) {
-	const auto rows = spi.query_latest("SELECT e.oid::bigint, e.extowner::bigint, e.extversion, "
-									   "pg_catalog.to_regclass('chat_v11.guard_state') IS NOT NULL "
-									   "FROM pg_catalog.pg_extension e WHERE e.extname = 'chat_v11'");
-	if (rows.empty())
-		return std::nullopt;
-	return Extension{static_cast<Oid>(*rows.bigint(0, 1)), static_cast<Oid>(*rows.bigint(0, 2)), *rows.text(0, 3),
-					 *rows.boolean(0, 4)};
-}
-
-// To the end of the transaction: DROP EXTENSION waits for the round, and the round never for DROP EXTENSION.
-bool
-lock_extension(Oid extension) {
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
-	return call([&] { return LockAcquire(&tag, AccessShareLock, false, true); }) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 class Guard {
@@ -201,7 +73,7 @@ public:
 				sleep(pause);
 			} catch (const std::exception &e) {
 				ereport(LOG, (errmsg_internal("chat_v11 guard: between two rounds: %s", e.what())));
-				pg_usleep(100'000);
+				call([] { (void)WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100, PG_WAIT_EXTENSION); });
 			}
 		}
 	}
@@ -541,20 +413,6 @@ private:
 	std::chrono::steady_clock::time_point noted_at_{};
 };
 
-// A database that was dropped while the guard was away cannot be connected to, and would be tried again and again.
-// Whatever tablespace it moved to: its folder bears its number.
-bool
-is_database_there(Oid database) {
-	const auto folder = std::to_string(database);
-	std::error_code ignored;
-	if (std::filesystem::exists("base/" + folder, ignored))
-		return true;
-	for (const auto &space : std::filesystem::directory_iterator("pg_tblspc", ignored))
-		if (std::filesystem::exists(space.path() / TABLESPACE_VERSION_DIRECTORY / folder, ignored))
-			return true;
-	return false;
-}
-
 } // namespace
 
 } // namespace chat_v11::pg
@@ -572,7 +430,7 @@ chat_v11_guard_main(Datum) {
 	}
 	BackgroundWorkerInitializeConnectionByOid(order.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
 	enter([&] {
-		set_session();
+		set_guard_session();
 		Guard(order).run();
 	});
 }
