@@ -62,8 +62,10 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 							   "begin isolation level read committed; or: alter role SCHEDULER set "
 							   "default_transaction_isolation = 'read committed';");
 	pg::Watch watch;
-	if (!pg::lock_guard_for_transaction())
-		return answer_tick(fcinfo, watch, 0, "another guard is at work: " + pg::with_spi(pg::find_lock_holder));
+	if (!pg::lock_guard_for_transaction()) {
+		const auto holder = pg::with_spi(pg::find_lock_holder);
+		return answer_tick(fcinfo, watch, 0, "another guard is at work" + (holder.empty() ? holder : ": " + holder));
+	}
 	// A prepared transaction would keep all guards out for as long as it stands.
 	pg::forbid_prepare();
 	const auto kept = pg::with_spi([](pg::Spi &spi) { return pg::load_guard_state(spi); });

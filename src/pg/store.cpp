@@ -19,7 +19,8 @@ state_relation() {
 }
 
 struct Holder {
-	std::string who; // "" where nobody holds it any more
+	std::string who;       // "" where nobody holds it any more
+	std::string statement; // its last one, for the waiting one's eyes only: it may be anything
 	std::string hint;
 };
 
@@ -48,12 +49,12 @@ find_holder(Oid relation) {
 			return {};
 		const auto pid = rows.text(0, 1);
 		if (!pid)
-			return {"A prepared transaction: " + rows.text(0, 7).value_or("?") + ".",
+			return {"A prepared transaction: " + rows.text(0, 7).value_or("?"), ".",
 					"COMMIT PREPARED or ROLLBACK PREPARED it."};
 		return {"Process " + *pid + ", role " + rows.text(0, 2).value_or("?") + ", application \"" +
 					rows.text(0, 3).value_or("") + "\", " + rows.text(0, 4).value_or("?") + ", transaction open for " +
-					rows.text(0, 5).value_or("?") + ", last statement: " + one_line(rows.text(0, 6).value_or("?")) +
-					".",
+					rows.text(0, 5).value_or("?"),
+				", last statement: " + one_line(rows.text(0, 6).value_or("?")) + ".",
 				"If it hangs, and is no kill: select pg_terminate_backend(" + *pid + ");"};
 	});
 }
@@ -63,7 +64,7 @@ tell_who_holds(Oid relation) {
 	const auto holder = find_holder(relation);
 	if (holder.who.empty())
 		return;
-	const auto detail = from_utf8(holder.who);
+	const auto detail = from_utf8(holder.who + holder.statement);
 	// The guard has nobody to tell but the server's log.
 	const int level = MyBackendType == B_BG_WORKER ? LOG : NOTICE;
 	call([&] {
@@ -208,7 +209,7 @@ lock_rollout() {
 std::string
 who_holds_rollout() {
 	const auto holder = find_holder(state_relation());
-	return holder.who.empty() ? "" : holder.who + " " + holder.hint;
+	return holder.who.empty() ? "" : holder.who + ". " + holder.hint;
 }
 
 StoredState
