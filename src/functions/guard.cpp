@@ -61,6 +61,8 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		throw invalid_argument("guard_tick() cannot run in a SERIALIZABLE transaction", {},
 							   "begin isolation level read committed; or: alter role SCHEDULER set "
 							   "default_transaction_isolation = 'read committed';");
+	// In the subtransactions to come it would look like a block.
+	const bool ends_at_once = !pg::call([] { return IsTransactionBlock(); });
 	pg::Watch watch;
 	if (!pg::lock_guard_for_transaction()) {
 		const auto holder = pg::with_spi(pg::find_lock_holder);
@@ -85,7 +87,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	};
 	// After an act the transaction should end.
 	if (watch.action.empty()) {
-		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
+		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most, ends_at_once).value_or(0); });
 		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
 	}
 	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));

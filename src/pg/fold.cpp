@@ -574,6 +574,11 @@ load_pending(Spi &spi) {
 
 std::optional<std::int64_t>
 fold(std::optional<std::int64_t> limit) {
+	return fold(limit, !call([] { return IsTransactionBlock(); }));
+}
+
+std::optional<std::int64_t>
+fold(std::optional<std::int64_t> limit, bool ends_at_once) {
 	call([] {
 		PreventCommandDuringRecovery("chat_v11.fold()");
 		PreventCommandIfReadOnly("chat_v11.fold()");
@@ -601,7 +606,7 @@ fold(std::optional<std::int64_t> limit) {
 			settler.close();
 			state.folded += round.events();
 			// These lock readers out until the end of the transaction, which is now unless somebody opened one.
-			if (!IsTransactionBlock()) {
+			if (ends_at_once) {
 				moved = drop_old_events(state) || moved;
 				moved = drop_old_writes(spi, state) || moved;
 			}

@@ -35,7 +35,9 @@ FoldState load_fold_state(Spi &spi);
 std::deque<PendingBatch> load_pending(Spi &spi);
 
 // One round.  Counts at most about `limit` events, and whole pages of them; how many.  Nothing where another session is
-// folding.
+// folding.  Old files are given up only where the transaction ends with the statement, since that locks readers out:
+// `ends_at_once`, for a caller in a subtransaction, where that can no longer be seen.
+std::optional<std::int64_t> fold(std::optional<std::int64_t> limit, bool ends_at_once);
 std::optional<std::int64_t> fold(std::optional<std::int64_t> limit);
 
 // Adds what the active snapshot sees and the cursor has not counted; how many pages that took.

@@ -130,6 +130,16 @@ like($node->safe_psql('worked', 'SELECT remark FROM chat_v11.guard_tick()'), qr/
 is($node->safe_psql('worked', 'SELECT chat_v11.start_guard(false) IS NULL'), 't', '... is let go on without a worker');
 like(tick('worked'), qr/^ROLLBACK\|nothing\|$/, '... and then a tick looks itself');
 
+# What only a transaction that ends at once may do, since it locks readers out: a tick is one.
+$node->safe_psql('looped', q{ALTER TABLE chat_v11.fold_state DISABLE TRIGGER "10_fold_only";
+	UPDATE chat_v11.fold_state SET generation_since = now() - interval '3 days';
+	ALTER TABLE chat_v11.fold_state ENABLE TRIGGER "10_fold_only"});
+my $turned = q{SELECT generation_since > now() - interval '1 hour' FROM chat_v11.fold_state};
+$node->safe_psql('looped', 'BEGIN; SELECT chat_v11.guard_tick(); COMMIT');
+is($node->safe_psql('looped', $turned), 'f', 'a tick in a block keeps the writes where they are');
+$node->safe_psql('looped', 'SELECT chat_v11.guard_tick()');
+is($node->safe_psql('looped', $turned), 't', '... and one by itself lets them take turns');
+
 # Two ticks at once: one works.
 my $first = $node->background_psql('looped', on_error_stop => 0);
 $first->query_safe('BEGIN');
