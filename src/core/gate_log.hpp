@@ -69,8 +69,8 @@ struct Unwatched {
 // The newest span in (begin, now] of more than gate_log_gap that no row is in.
 std::optional<Unwatched> last_unwatched(const std::vector<GateLogSample> &rows, Time begin, Time now);
 
-// The newest sign: its newest row, or since when it is expected if that is later.  That moment is of the time of day
-// and may lie ahead of a mocked clock: then only the row is a sign.
+// The newest sign: its newest row, or since when it is expected if that is later.  Both are by the rule clock, which
+// may since have been mocked to before that moment: then only the row is a sign.
 std::optional<Time> newest_sign(std::optional<Time> row, std::optional<Time> expected_since, Time now);
 
 // Since when an expected guard has given no sign, if that is longer than it may be.  Before `started_at` it had nothing

@@ -45,6 +45,11 @@ GateAnswer::find(std::string_view check) const {
 	return nullptr;
 }
 
+std::string
+GateAnswer::first_reason() const {
+	return reasons.empty() ? std::string() : reasons.front();
+}
+
 std::vector<std::string>
 GateAnswer::disabled() const {
 	std::vector<std::string> names;

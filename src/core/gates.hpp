@@ -84,6 +84,7 @@ struct GateAnswer {
 		return p0_ok && p1_ok && rollout_ok && decision == Decision::proceed;
 	}
 	const CheckResult *find(std::string_view check) const;
+	std::string first_reason() const; // or ""
 	std::vector<std::string> disabled() const;
 	std::vector<std::string> failing() const; // the P0 and P1 checks that fail and count
 };

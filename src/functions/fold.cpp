@@ -2,6 +2,7 @@
 
 #include "pg/fold.hpp"
 #include "core/refusal.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/ring_reader.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -19,10 +20,8 @@ CHAT_V11_ENTRY(chat_v11_fold) {
 	}
 	const auto folded = pg::fold(limit);
 	if (!folded)
-		pg::call([] {
-			ereport(NOTICE, (errmsg("another session is folding"), errdetail("Nothing was left to do for this one."),
-							 errhint("select * from chat_v11.fold_status();")));
-		});
+		pg::tell(NOTICE, "another session is folding", "Nothing was left to do for this one.",
+				 "select * from chat_v11.fold_status();");
 	return Int64GetDatum(folded.value_or(0));
 }
 

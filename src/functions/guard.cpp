@@ -5,6 +5,7 @@
 #include "pg/fold.hpp"
 #include "pg/guard_lock.hpp"
 #include "pg/guard_round.hpp"
+#include "pg/guard_state.hpp"
 #include "pg/guard_worker.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
@@ -14,29 +15,11 @@ namespace chat_v11 {
 
 namespace {
 
-void
-tell(int level, const std::string &sentence, const std::string &hint) {
-	const auto text = pg::from_utf8(sentence);
-	pg::call(
-		[&] { ereport(level, (errmsg_internal("%s", text.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str()))); });
-}
-
 // What fails in here is told, and undoes only itself.
 std::string
 try_to(const char *what, const std::function<void()> &f) {
-	const auto told = [&](const std::string &error) { return std::string(what) + " failed: " + error; };
-	try {
-		pg::in_subtransaction(f);
-	} catch (const pg::Error &e) {
-		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
-			throw;
-		return told(pg::to_utf8_lenient(e.what()));
-	} catch (const Refusal &e) {
-		return told(e.what());
-	} catch (const CorruptBytes &e) {
-		return told(e.what());
-	}
-	return {};
+	const auto failure = pg::attempt(f);
+	return failure.empty() ? failure : std::string(what) + " failed: " + failure;
 }
 
 Datum
@@ -64,25 +47,24 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	// In the subtransactions to come it would look like a block.
 	const bool ends_at_once = !pg::call([] { return IsTransactionBlock(); });
 	pg::Watch watch;
-	if (!pg::lock_guard_for_transaction()) {
-		const auto holder = pg::with_spi(pg::find_lock_holder);
-		return answer_tick(fcinfo, watch, 0, "another guard is at work" + (holder.empty() ? holder : ": " + holder));
-	}
+	if (!pg::lock_guard_for_transaction())
+		return answer_tick(fcinfo, watch, 0, pg::with_spi(pg::tell_guard_at_work));
 	// A prepared transaction would keep all guards out for as long as it stands.
 	pg::forbid_prepare();
-	const auto kept = pg::with_spi([](pg::Spi &spi) { return pg::load_guard_state(spi); });
-	if (kept.stopped_at)
-		return answer_tick(fcinfo, watch, 0, "stopped by " + kept.stopped_by + ": select chat_v11.start_guard(false);");
+	const auto kept = pg::with_spi(pg::load_guard_state);
+	if (kept && kept->stopped_at)
+		return answer_tick(fcinfo, watch, 0,
+						   "stopped by " + kept->stopped_by + ": select chat_v11.start_guard(false);");
 	pg::watch_rollout(watch, pg::default_approver(), scheduler_jitter);
 	if (!watch.trouble.empty())
-		tell(WARNING, watch.trouble, "select * from chat_v11.explain_gates();");
+		pg::tell(WARNING, watch.trouble, {}, "select * from chat_v11.explain_gates();");
 	std::int64_t folded = 0;
 	auto remark = watch.trouble;
 	const auto attempt = [&](const char *what, const std::function<void()> &f) {
 		const auto failure = try_to(what, f);
 		if (failure.empty())
 			return;
-		tell(WARNING, failure, "select * from chat_v11.fold_status();");
+		pg::tell(WARNING, failure, {}, "select * from chat_v11.fold_status();");
 		remark += (remark.empty() ? "" : "; ") + failure;
 	};
 	// After an act the transaction should end.
@@ -90,7 +72,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most, ends_at_once).value_or(0); });
 		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
 	}
-	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
+	const auto now = pg::real_now();
 	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });
 	if (!watch.action.empty())
 		remark = "the events are folded by the next round";
@@ -100,17 +82,14 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 CHAT_V11_ENTRY(chat_v11_start_guard) {
 	bool was_stopped = false;
 	if (!pg::call([] { return RecoveryInProgress(); }))
-		was_stopped = pg::with_spi([&](pg::Spi &spi) {
-			return spi.execute("UPDATE chat_v11.guard_state SET stopped_at = NULL, stopped_by = NULL "
-							   "WHERE stopped_at IS NOT NULL") > 0;
-		});
+		was_stopped = pg::with_spi(pg::lift_stop);
 	// A scheduler's calls need no worker.
 	if (PG_NARGS() > 0 && !PG_ARGISNULL(0) && !PG_GETARG_BOOL(0))
 		PG_RETURN_NULL();
 	// One that stop_guard() has sent away may still be there; a launched one stays.
 	if (const auto found = pg::find_guard(); found && (!was_stopped || found->is_launched())) {
-		tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid),
-			 "select * from chat_v11.guard_status();");
+		pg::tell(NOTICE, "a guard runs already: process " + std::to_string(found->pid), {},
+				 "select * from chat_v11.guard_status();");
 		return Int32GetDatum(found->pid);
 	}
 	const int pid = pg::start_guard_process();
@@ -120,17 +99,14 @@ CHAT_V11_ENTRY(chat_v11_start_guard) {
 }
 
 CHAT_V11_ENTRY(chat_v11_stop_guard) {
-	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
+	const auto now = pg::real_now();
 	const auto by = pg::session_role();
-	pg::with_spi([&](pg::Spi &spi) {
-		spi.execute("UPDATE chat_v11.guard_state SET expected = false, stopped_at = $1, stopped_by = $2",
-					pg::Params() << now << by);
-	});
+	pg::with_spi([&](pg::Spi &spi) { pg::note_stop(spi, now, by); });
 	const auto found = pg::find_guard();
 	const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
 	if (state.live())
-		tell(WARNING, "nobody watches the rollout from now on: it is at " + describe(state),
-			 "select chat_v11.start_guard();");
+		pg::tell(WARNING, "nobody watches the rollout from now on: it is at " + describe(state), {},
+				 "select chat_v11.start_guard();");
 	pg::log_on_commit("chat_v11 guard: stopped by " + pg::one_line(by));
 	return BoolGetDatum(found.has_value());
 }

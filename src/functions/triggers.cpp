@@ -55,8 +55,8 @@ refuse_managed_columns(const pg::TriggerCall &trigger) {
 
 // 0.2 had no column for it, and one algorithm.
 Bucketing
-stored_bucketing(const pg::TriggerCall &trigger) {
-	const auto text = trigger.has("bucketing") ? trigger.text(trigger.new_row(), "bucketing") : std::nullopt;
+stored_bucketing(const pg::TriggerCall &trigger, HeapTuple row) {
+	const auto text = trigger.has("bucketing") ? trigger.text(row, "bucketing") : std::nullopt;
 	return parse_bucketing(text.value_or("")).value_or(Bucketing::flagd_v2);
 }
 
@@ -68,13 +68,30 @@ refuse_other_bucketing(const pg::TriggerCall &trigger, Bucketing chosen) {
 		refuse_bucketing();
 }
 
+// What a row says, which somebody may have written by hand: what cannot be read is the cautious answer.
+State
+state_of(const pg::TriggerCall &trigger, HeapTuple row) {
+	State state;
+	state.exists = true;
+	state.stage = parse_stage(trigger.text(row, "stage").value_or("")).value_or(Stage::canary_1);
+	state.kill_switch = trigger.boolean(row, "kill_switch").value_or(true);
+	state.version = trigger.bigint(row, "version").value_or(0);
+	state.started_at = trigger.time(row, "started_at");
+	state.entered_at = trigger.time(row, "entered_at");
+	state.updated_at = trigger.time(row, "updated_at");
+	state.updated_by = trigger.text(row, "updated_by").value_or("");
+	state.note = trigger.text(row, "note");
+	state.overridden = trigger.boolean(row, "overridden").value_or(false);
+	state.bucketing = stored_bucketing(trigger, row);
+	state.history_id = trigger.bigint(row, "history_id").value_or(0);
+	return state;
+}
+
 // A dump's row: it must be what its log adds up to, to the last column.
 bool
 is_restored_row(pg::Spi &spi, const pg::TriggerCall &trigger, pg::Change &change) {
 	const auto row = trigger.new_row();
-	const auto version = trigger.bigint(row, "version");
-	const auto history_id = trigger.bigint(row, "history_id");
-	if (!version || !history_id)
+	if (!trigger.bigint(row, "version") || !trigger.bigint(row, "history_id"))
 		return false;
 	ChainWalker walker;
 	std::optional<std::string> broken;
@@ -84,19 +101,7 @@ is_restored_row(pg::Spi &spi, const pg::TriggerCall &trigger, pg::Change &change
 			broken = "row " + std::to_string(each.id) + " of the log: " + *broken;
 		return !broken;
 	});
-	State state;
-	state.exists = true;
-	state.stage = parse_stage(trigger.text(row, "stage").value_or("")).value_or(Stage::canary_1);
-	state.kill_switch = trigger.boolean(row, "kill_switch").value_or(true);
-	state.version = *version;
-	state.started_at = trigger.time(row, "started_at");
-	state.entered_at = trigger.time(row, "entered_at");
-	state.updated_at = trigger.time(row, "updated_at");
-	state.updated_by = trigger.text(row, "updated_by").value_or("");
-	state.note = trigger.text(row, "note");
-	state.overridden = trigger.boolean(row, "overridden").value_or(false);
-	state.bucketing = stored_bucketing(trigger);
-	state.history_id = *history_id;
+	const auto state = state_of(trigger, row);
 	if (!broken)
 		broken = walker.compare(state);
 	if (broken) {
@@ -107,7 +112,7 @@ is_restored_row(pg::Spi &spi, const pg::TriggerCall &trigger, pg::Change &change
 			"select * from chat_v11.verify_history();");
 	}
 	change.accepted.state = state;
-	change.history_id = *history_id;
+	change.history_id = state.history_id;
 	change.restored = true;
 	return true;
 }
@@ -167,20 +172,10 @@ is_gated(Transition transition) {
 }
 
 void
-tell(int level, const std::string &sentence, const std::string &detail = {}) {
-	const auto text = pg::from_utf8(sentence);
-	const auto more = pg::from_utf8(detail);
-	pg::call([&] {
-		ereport(level,
-				(errmsg_internal("%s", text.c_str()), more.empty() ? 0 : errdetail_internal("%s", more.c_str())));
-	});
-}
-
-void
 decide_change(const State &state, const Request &request, bool log_has_state, pg::Change &change) {
 	const auto classified = classify(state, request, log_has_state);
 	if (!classified.notice.empty())
-		tell(NOTICE, classified.notice);
+		pg::tell(NOTICE, classified.notice, {}, {});
 
 	if (is_gated(classified.transition))
 		change.gates.evaluation = pg::evaluate_gates(state);
@@ -203,7 +198,7 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 		std::string list;
 		for (const auto &each : change.unmet)
 			list += (list.empty() ? "" : "\n") + each;
-		tell(WARNING, "started although preconditions are not met", list);
+		pg::tell(WARNING, "started although preconditions are not met", list, {});
 	}
 }
 
@@ -230,10 +225,8 @@ history_of(const pg::Change &change) {
 
 std::string
 change_notification(const pg::Change &change) {
-	const auto *answer = change.gates.evaluation ? &change.gates.evaluation->answer : nullptr;
-	const auto reason = !answer                   ? change.gates.unavailable
-						: answer->reasons.empty() ? std::string()
-												  : answer->reasons.front();
+	const auto reason =
+		change.gates.evaluation ? change.gates.evaluation->answer.first_reason() : change.gates.unavailable;
 	return state_notification(change.before, change.accepted.state, name(change.transition), change.accepted.decision,
 							  reason);
 }
@@ -241,34 +234,15 @@ change_notification(const pg::Change &change) {
 // What a subscription brings was decided elsewhere, on gates that are not known here.
 std::string
 applied_notification(const pg::TriggerCall &trigger) {
-	const auto read = [&](HeapTuple row) {
-		State state;
-		state.exists = true;
-		state.stage = parse_stage(trigger.text(row, "stage").value_or("")).value_or(Stage::canary_1);
-		state.kill_switch = trigger.boolean(row, "kill_switch").value_or(true);
-		state.version = trigger.bigint(row, "version").value_or(0);
-		state.updated_at = trigger.time(row, "updated_at");
-		state.updated_by = trigger.text(row, "updated_by").value_or("");
-		return state;
-	};
-	return state_notification(trigger.is_insert() ? State{} : read(trigger.old_row()), read(trigger.new_row()),
-							  "subscription", std::nullopt, {});
+	return state_notification(trigger.is_insert() ? State{} : state_of(trigger, trigger.old_row()),
+							  state_of(trigger, trigger.new_row()), "subscription", std::nullopt, {});
 }
 
 pg::GateLogEntry
 gate_log_entry(const pg::Change &change, const HistoryRow &row) {
 	const auto &state = change.accepted.state;
-	pg::GateLogEntry entry{row.changed_at,
-						   state.version,
-						   state.stage,
-						   state.kill_switch,
-						   {},
-						   row.mock_clock,
-						   *row.gates,
-						   "change",
-						   {},
-						   {},
-						   {}};
+	pg::GateLogEntry entry{row.changed_at, state.version, state.stage, state.kill_switch,
+						   row.mock_clock, *row.gates,    "change"};
 	if (const auto &evaluation = change.gates.evaluation)
 		entry.set_verdict(evaluation->answer);
 	return entry;
@@ -372,7 +346,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 		pg::with_spi([&](pg::Spi &spi) { pg::append_gate_log(spi, gate_log_entry(*change, logged)); });
 	});
 	if (!failure.empty())
-		tell(WARNING, "the gate log was not written: " + failure);
+		pg::tell(WARNING, "the gate log was not written: " + failure, {}, {});
 	pg::log_on_commit("chat_v11: version " + std::to_string(logged.version) + ": " + logged.transition + " " +
 					  logged.from_stage + " -> " + logged.to_stage + (logged.to_kill_switch ? ", killed" : ", live") +
 					  ", row " + std::to_string(logged.id) + ", by " + pg::one_line(logged.changed_by) + ", hash " +

@@ -1,5 +1,6 @@
 #include "pg/consumers.hpp"
 
+#include "pg/on_commit.hpp"
 #include "pg/store.hpp"
 
 #include <algorithm>
@@ -44,10 +45,7 @@ ack_version(Spi &spi, const std::string &consumer, std::int64_t version, const s
 	bool is_news = ack_is_news(stored_ack(spi, consumer), version, now);
 	if (is_news && !lock_consumer(consumer)) {
 		is_news = false;
-		call([] {
-			ereport(NOTICE, (errmsg("not acknowledged: another transaction acknowledges for this consumer"),
-							 errhint("Say it again.")));
-		});
+		tell(NOTICE, "not acknowledged: another transaction acknowledges for this consumer", {}, "Say it again.");
 	}
 	// Somebody may have said it between the look and the lock.
 	if (const auto stored = is_news ? stored_ack(spi, consumer) : std::nullopt; is_news && stored) {
@@ -77,7 +75,7 @@ load_consumers(Spi &spi, Time now) {
 std::int64_t
 drop_silent_consumers(Spi &spi, Time now) {
 	// A mocked clock that runs ahead must not drop who was heard of by the real one.
-	const auto bound = std::min(now, time_from_pg(GetCurrentTimestamp())) - consumer_silence;
+	const auto bound = std::min(now, real_now()) - consumer_silence;
 	const auto silent =
 		spi.query_latest("SELECT c.name FROM chat_v11.consumer c WHERE c.seen_at < $1 LIMIT 1000", Params() << bound);
 	std::int64_t dropped = 0;

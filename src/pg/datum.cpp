@@ -41,9 +41,14 @@ ascii_only(std::string text) {
 } // namespace
 
 Time
+real_now() {
+	return time_from_pg(GetCurrentTimestamp());
+}
+
+Time
 now() {
 	const auto mocked = mock_now();
-	return mocked ? *mocked : time_from_pg(GetCurrentTimestamp());
+	return mocked ? *mocked : real_now();
 }
 
 std::string
@@ -153,16 +158,16 @@ bytea_datum(const void *bytes, size_t size) {
 	});
 }
 
-RowWriter &
-RowWriter::operator<<(const std::vector<std::string> &value) {
+Datum
+text_array_datum(const std::vector<std::string> &utf8) {
 	std::vector<Datum> elements;
-	elements.reserve(value.size());
-	for (const auto &each : value)
+	elements.reserve(utf8.size());
+	for (const auto &each : utf8)
 		elements.push_back(text_datum(each));
-	return next(call([&] {
+	return call([&] {
 		return PointerGetDatum(
 			construct_array(elements.data(), static_cast<int>(elements.size()), TEXTOID, -1, false, TYPALIGN_INT));
-	}));
+	});
 }
 
 namespace {

@@ -29,6 +29,8 @@ time_to_pg(Time at) {
 
 // The rule clock: chat_v11.mock_now where set, else the time of day.
 Time now();
+// The time of day, whatever is mocked.
+Time real_now();
 
 // Raises ERR_INVALID_ARGUMENT for bytes that are no text in the server's encoding.
 std::string to_utf8(std::string_view server_text);
@@ -49,6 +51,7 @@ Datum text_datum(const std::string &utf8);
 Datum jsonb_datum(const std::string &utf8_json);
 Datum interval_datum(Duration span);
 Datum bytea_datum(const void *bytes, size_t size);
+Datum text_array_datum(const std::vector<std::string> &utf8);
 
 inline Datum
 time_datum(Time at) {
@@ -136,7 +139,10 @@ public:
 	operator<<(const char *value) {
 		return next(text_datum(value));
 	}
-	RowWriter &operator<<(const std::vector<std::string> &value);
+	RowWriter &
+	operator<<(const std::vector<std::string> &value) {
+		return next(text_array_datum(value));
+	}
 	RowWriter &
 	datum(Datum value) {
 		return next(value);

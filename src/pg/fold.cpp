@@ -137,7 +137,7 @@ take_snapshot(const TransactionSnapshot &before) {
 // Buckets that begin before are dropped.  A mocked clock that runs ahead must not drop what is young by the real one.
 Time
 oldest_bucket(Time now) {
-	const auto sooner = std::min(now, time_from_pg(GetCurrentTimestamp()));
+	const auto sooner = std::min(now, real_now());
 	return minute_start(minute_of(write_second(sooner - bucket_retention())) - 1);
 }
 
@@ -325,7 +325,7 @@ public:
 			cursor.leaves[i] = position;
 			each_open_page(position, lengths[i], [&](BlockNumber, const Hold *) { ++pages_left_; });
 		}
-		const auto now = time_from_pg(GetCurrentTimestamp());
+		const auto now = real_now();
 		bool stopped = false;
 		for (size_t i = 0; i < ring_size && !stopped; ++i) {
 			if (cursor.open && i < cursor.open->leaf)
@@ -463,7 +463,7 @@ private:
 bool
 drop_old_events(FoldState &state) {
 	const auto schema = event_schema();
-	const auto limit = time_from_pg(GetCurrentTimestamp()) - raw_retention();
+	const auto limit = real_now() - raw_retention();
 	bool dropped = false;
 	for (size_t i = 0; i < state.cursor.leaves.size() && !state.cursor.open; ++i) {
 		auto &position = state.cursor.leaves[i];
@@ -517,7 +517,7 @@ drop_old_buckets(Spi &spi, Time now) {
 
 bool
 drop_old_writes(Spi &spi, FoldState &state) {
-	const auto now = time_from_pg(GetCurrentTimestamp());
+	const auto now = real_now();
 	if (now - state.generation_since < write_retention() / (write_generations - 1) ||
 		!rotate_writes(spi, state.generation, oldest_bucket(now)))
 		return false;
@@ -687,7 +687,7 @@ read_fold_status(Spi &spi) {
 	status.last_fold = state.folded_at;
 	if (status.tail_events > 0) {
 		// Never folded: since the installation.
-		const auto age = time_from_pg(GetCurrentTimestamp()) - state.folded_at.value_or(state.generation_since);
+		const auto age = real_now() - state.folded_at.value_or(state.generation_since);
 		status.lag_seconds = std::max(0.0, std::chrono::duration<double>(age).count());
 	}
 	status.folded = state.folded;

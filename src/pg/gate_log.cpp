@@ -1,5 +1,6 @@
 #include "pg/gate_log.hpp"
 
+#include "pg/guard_state.hpp"
 #include "pg/settings.hpp"
 
 #include <algorithm>
@@ -10,29 +11,10 @@ namespace {
 
 bool appending = false;
 
-Oid
-table_named(const char *table) {
-	return call([&] {
-		const Oid schema = get_namespace_oid("chat_v11", true);
-		return OidIsValid(schema) ? get_relname_relid(table, schema) : InvalidOid;
-	});
-}
-
 // 0.3 had the table without them.
 bool
 has_verdicts(Oid log) {
 	return call([&] { return get_attnum(log, "p0_ok") != InvalidAttrNumber; });
-}
-
-Datum
-text_array(const std::vector<std::string> &texts) {
-	std::vector<Datum> elements;
-	for (const auto &text : texts)
-		elements.push_back(text_datum(text));
-	return call([&] {
-		return PointerGetDatum(
-			construct_array(elements.data(), static_cast<int>(elements.size()), TEXTOID, -1, false, TYPALIGN_INT));
-	});
 }
 
 std::vector<std::string>
@@ -91,19 +73,13 @@ load_samples(Spi &spi, GateInput &input, Duration period) {
 
 std::optional<GuardSign>
 load_guard_sign(Spi &spi, const GateInput &input, bool past) {
-	if (!OidIsValid(table_named("guard_state")))
+	const auto guard = load_guard_state(spi);
+	if (!guard)
 		return std::nullopt;
-	const auto rows = spi.query("SELECT g.expected, g.expected_since, g.stopped_at FROM chat_v11.guard_state g");
-	if (rows.empty())
-		return std::nullopt;
-	GuardSign sign;
-	sign.newest = rows.time(0, 2);
-	sign.expected = rows.boolean(0, 1).value_or(false);
-	if (past) {
-		const auto stopped = rows.time(0, 3);
-		sign.expected =
-			sign.newest && *sign.newest <= input.now && (sign.expected || (stopped && *stopped > input.now));
-	}
+	GuardSign sign{guard->expected, guard->expected_since};
+	if (past)
+		sign.expected = sign.newest && *sign.newest <= input.now &&
+						(sign.expected || (guard->stopped_at && *guard->stopped_at > input.now));
 	if (!sign.expected)
 		return sign;
 	// Also a row in which it could see nothing.
@@ -138,13 +114,13 @@ append_gate_log(Spi &spi, const GateLogEntry &entry) {
 	params.optional(entry.decision ? std::optional(name(*entry.decision)) : std::nullopt, TEXTOID);
 	params << entry.mock_clock << entry.gates;
 	// Until its update an older version's table takes what it has columns for.
-	if (!has_verdicts(table_named("gate_log"))) {
+	if (!has_verdicts(find_table("gate_log"))) {
 		spi.execute("INSERT INTO chat_v11.gate_log VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)", std::move(params));
 		return;
 	}
 	params << entry.cause;
 	params.optional(entry.p0_ok, BOOLOID).optional(entry.p1_ok, BOOLOID);
-	params.add(TEXTARRAYOID, entry.p0_ok ? text_array(entry.failing) : Datum{}, !entry.p0_ok);
+	params.add(TEXTARRAYOID, entry.p0_ok ? text_array_datum(entry.failing) : Datum{}, !entry.p0_ok);
 	spi.execute("INSERT INTO chat_v11.gate_log (at, version, stage, kill_switch, decision, mock_clock, gates, cause, "
 				"p0_ok, p1_ok, failing) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11)",
 				std::move(params));
@@ -163,16 +139,6 @@ newest_gate_log(Spi &spi, bool mock_clock, bool guard_only) {
 	return newest;
 }
 
-bool
-gate_log_due(Spi &spi, const GateAnswer &answer, Duration jitter) {
-	if (!answer.state.exists)
-		return false;
-	const auto newest = newest_gate_log(spi, answer.mock_clock, false);
-	return decision_row_due(answer.evaluated_at, answer.decision, newest) ||
-		   chat_v11::gate_log_due(answer.evaluated_at, answer.p0_ok, answer.p1_ok,
-								  newest_gate_log(spi, answer.mock_clock, true), newest, jitter);
-}
-
 void
 load_gate_log(Spi &spi, GateInput &input, bool past) {
 	input.gate_log.clear();
@@ -181,7 +147,7 @@ load_gate_log(Spi &spi, GateInput &input, bool past) {
 	input.guard.reset();
 	if (!input.state.live())
 		return;
-	const auto log = table_named("gate_log");
+	const auto log = find_table("gate_log");
 	if (!OidIsValid(log)) {
 		input.gate_log_error = "there is no table chat_v11.gate_log";
 		return;
@@ -220,17 +186,10 @@ newest_snapshots(Spi &spi, bool mock_clock, Time at, std::int64_t count) {
 
 std::optional<GuardHealth>
 read_guard_health(Spi &spi, bool mock_clock, Time at) {
-	if (!OidIsValid(table_named("guard_state")))
+	const auto guard = load_guard_state(spi);
+	if (!guard)
 		return std::nullopt;
-	const auto rows = spi.query("SELECT g.expected, g.expected_since, g.last_error, g.last_error_at "
-								"FROM chat_v11.guard_state g");
-	GuardHealth health;
-	if (rows.empty())
-		return health;
-	health.expected = rows.boolean(0, 1).value_or(false);
-	health.expected_since = rows.time(0, 2);
-	health.last_error = rows.text(0, 3);
-	health.last_error_at = rows.time(0, 4);
+	GuardHealth health{guard->expected, guard->expected_since, {}, guard->last_error, guard->last_error_at};
 	IndexPlans plans;
 	if (const auto row = newest_row(spi, newest_by_guard, mock_clock, at))
 		health.last_sign = row->at;
@@ -241,7 +200,7 @@ read_guard_health(Spi &spi, bool mock_clock, Time at) {
 std::int64_t
 drop_old_gate_log(Spi &spi, Time at) {
 	// A mocked clock that runs ahead must not drop what is young by the real one.
-	const auto bound = std::min(at, time_from_pg(GetCurrentTimestamp())) - bucket_retention();
+	const auto bound = std::min(at, real_now()) - bucket_retention();
 	IndexPlans plans;
 	std::int64_t dropped = 0;
 	if (!spi.query_latest("SELECT FROM chat_v11.gate_log g WHERE g.at < $1 LIMIT 1", Params() << bound).empty())

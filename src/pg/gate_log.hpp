@@ -13,13 +13,14 @@ struct GateLogEntry {
 	std::int64_t version;
 	Stage stage;
 	bool kill_switch;
-	std::optional<Decision> decision; // nothing where the gates were not read, as with the two below
 	bool mock_clock;
 	std::string gates;      // JSON
 	std::string_view cause; // "change" or "guard"
-	std::optional<bool> p0_ok;
-	std::optional<bool> p1_ok;
-	std::vector<std::string> failing;
+	// Nothing where the gates were not read.
+	std::optional<Decision> decision = {};
+	std::optional<bool> p0_ok = {};
+	std::optional<bool> p1_ok = {};
+	std::vector<std::string> failing = {};
 
 	void set_verdict(const GateAnswer &answer);
 };
@@ -32,9 +33,6 @@ bool appending_gate_log();
 // The newest row, of the guard's alone or of all; one in which nothing could be read passes for green.  Rows of a
 // mocked clock are there for a mocked reader only.
 std::optional<GateLogSample> newest_gate_log(Spi &spi, bool mock_clock, bool guard_only);
-
-// Whether the guard has a row to write: only once a rollout was started or killed.
-bool gate_log_due(Spi &spi, const GateAnswer &answer, Duration jitter);
 
 // What `quiet` and `evidence` ask of the log and of the guard, as of input.now; nothing is read where neither applies.
 // Never waits for a lock: a log that is locked cannot be read.

@@ -3,6 +3,7 @@
 #include "pg/guard_launcher.hpp"
 
 #include "core/refusal.hpp"
+#include "pg/guard_session.hpp"
 #include "pg/guard_worker.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/settings.hpp"
@@ -97,19 +98,6 @@ find_databases(const std::vector<std::string> &names) {
 	return found;
 }
 
-// Who drops or copies it waits for everybody to leave, so nobody is sent there meanwhile.
-bool
-is_locked(Oid database) {
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, database, 0);
-	return call([&] {
-		if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-			return true;
-		LockRelease(&tag, RowExclusiveLock, true);
-		return false;
-	});
-}
-
 class Launcher {
 public:
 	[[noreturn]] void
@@ -189,7 +177,8 @@ private:
 		// Whoever it was that left may have a reason that lasts.
 		if (child.database == database && now < child.started + start_again_after)
 			return;
-		if (is_locked(database))
+		// Who drops or copies it waits for everybody to leave, so nobody is sent there meanwhile.
+		if (is_database_locked(database))
 			return;
 		child.database = database;
 		child.started = now;

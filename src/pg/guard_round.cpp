@@ -3,7 +3,6 @@
 #include "core/gate_json.hpp"
 #include "pg/consumers.hpp"
 #include "pg/gate_log.hpp"
-#include "pg/guard_lock.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -11,25 +10,6 @@
 namespace chat_v11::pg {
 
 namespace {
-
-// 0 is no object's number, so the lock is the database's, whatever becomes of the extension in it.  Of the method of
-// advisory locks, because PostgreSQL gives up a session's locks at its end, and keeps them after an error, for that
-// method only; their own tags are of another type, so none can be the same.
-LOCKTAG
-guard_lock() {
-	constexpr Oid extensions = 3079;
-	constexpr int of_guard = 3;
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, extensions, InvalidOid, of_guard);
-	tag.locktag_lockmethodid = USER_LOCKMETHOD;
-	return tag;
-}
-
-bool
-acquire(bool for_session) {
-	const auto tag = guard_lock();
-	return call([&] { return LockAcquire(&tag, ExclusiveLock, for_session, true); }) != LOCKACQUIRE_NOT_AVAIL;
-}
 
 // Under the lock: a human may have killed, resumed or switched the check off, and time may have passed, since the gates
 // were read.  Where they cannot be read again the first look stands.
@@ -76,25 +56,23 @@ void
 write_gate_log(Spi &spi, const Evaluation &evaluation, Duration jitter) {
 	const auto &answer = evaluation.answer;
 	const auto before = newest_gate_log(spi, answer.mock_clock, false);
-	if (!gate_log_due(spi, answer, jitter))
+	if (!decision_row_due(answer.evaluated_at, answer.decision, before) &&
+		!gate_log_due(answer.evaluated_at, answer.p0_ok, answer.p1_ok, newest_gate_log(spi, answer.mock_clock, true),
+					  before, jitter))
 		return;
 	GateLogEntry entry{answer.evaluated_at,
 					   answer.state.version,
 					   answer.state.stage,
 					   answer.state.kill_switch,
-					   {},
 					   answer.mock_clock,
 					   to_json(answer, evaluation.input.settings, {}),
-					   "guard",
-					   {},
-					   {},
-					   {}};
+					   "guard"};
 	entry.set_verdict(answer);
 	append_gate_log(spi, entry);
 	if (before && before->decision == answer.decision)
 		return;
 	const auto was = before ? before->decision : std::nullopt;
-	const auto reason = answer.reasons.empty() ? std::string() : answer.reasons.front();
+	const auto reason = answer.first_reason();
 	notify_on_commit(decision_notification(answer.state, was, answer.decision, reason, answer.evaluated_at));
 	log_on_commit("chat_v11 guard: " + std::string(was ? name(*was) : "no decision") + " -> " +
 				  std::string(name(answer.decision)) + " at " + describe(answer.state) +
@@ -102,57 +80,6 @@ write_gate_log(Spi &spi, const Evaluation &evaluation, Duration jitter) {
 }
 
 } // namespace
-
-bool
-lock_guard_for_session() {
-	return acquire(true);
-}
-
-bool
-lock_guard_for_transaction() {
-	return acquire(false);
-}
-
-void
-unlock_guard_for_session() {
-	const auto tag = guard_lock();
-	call([&] { LockRelease(&tag, ExclusiveLock, true); });
-}
-
-GuardState
-load_guard_state(Spi &spi) {
-	GuardState state;
-	const auto rows = spi.query("SELECT g.expected, g.stopped_at, g.stopped_by FROM chat_v11.guard_state g");
-	if (rows.empty())
-		return state;
-	state.expected = *rows.boolean(0, 1);
-	state.stopped_at = rows.time(0, 2);
-	state.stopped_by = rows.text(0, 3).value_or("");
-	return state;
-}
-
-void
-expect_guard(Spi &spi) {
-	spi.execute(
-		"UPDATE chat_v11.guard_state SET expected = true, expected_since = $1, stopped_at = NULL, stopped_by = NULL "
-		"WHERE NOT expected",
-		Params() << now());
-}
-
-void
-note_guard_error(Spi &spi, const std::string &error, Time at) {
-	spi.execute("UPDATE chat_v11.guard_state SET last_error = $1, last_error_at = $2", Params() << error << at);
-}
-
-// A scheduler may call every second: a row a minute tells well enough that it does.
-void
-note_tick(Spi &spi, Time at, const std::string &failure) {
-	expect_guard(spi);
-	spi.execute("UPDATE chat_v11.guard_state SET last_tick = $1 WHERE last_tick > $1 - interval '50 s' IS NOT TRUE",
-				Params() << at);
-	if (!failure.empty())
-		note_guard_error(spi, failure, at);
-}
 
 void
 watch_rollout(Watch &watch, const std::string &approver, Duration jitter) {

@@ -7,17 +7,6 @@
 
 namespace chat_v11::pg {
 
-// chat_v11.guard_state: what outlives a guard.
-struct GuardState {
-	bool expected = false;
-	std::optional<Time> stopped_at;
-	std::string stopped_by;
-};
-GuardState load_guard_state(Spi &spi);
-void expect_guard(Spi &spi); // from now on by the rule clock, which the gate log has too
-void note_tick(Spi &spi, Time at, const std::string &failure);
-void note_guard_error(Spi &spi, const std::string &error, Time at);
-
 // What came of looking at the gates.
 struct Watch {
 	State state;                      // as it is afterwards

@@ -56,18 +56,33 @@ set_lock_timeout(const char *value) {
 	call([&] { SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE); });
 }
 
+namespace {
+
+LOCKTAG
+lock_of(Oid database) {
+	LOCKTAG tag;
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, database, 0);
+	return tag;
+}
+
+} // namespace
+
+bool
+is_database_locked(Oid database) {
+	const auto tag = lock_of(database);
+	return call([&] {
+		if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+			return true;
+		LockRelease(&tag, RowExclusiveLock, true);
+		return false;
+	});
+}
+
 bool
 is_wanted_away(MemoryContext memory) {
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-	const bool is_free = call([&] {
-		if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-			return false;
-		LockRelease(&tag, RowExclusiveLock, true);
-		return true;
-	});
-	if (is_free)
+	if (!is_database_locked(MyDatabaseId))
 		return false;
+	const auto tag = lock_of(MyDatabaseId);
 	try {
 		set_lock_timeout("500ms");
 		in_transaction(memory, [&] { call([&] { (void)LockAcquire(&tag, RowExclusiveLock, false, false); }); });

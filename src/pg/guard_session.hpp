@@ -46,6 +46,8 @@ void set_lock_timeout(const char *value);
 // DROP, ALTER and CREATE DATABASE ... TEMPLATE lock the database, and wait five seconds for everybody to leave it.  One
 // that is refused, which anybody may try, lets go at once, and must not send the guard away.
 bool is_wanted_away(MemoryContext memory);
+// At this moment.
+bool is_database_locked(Oid database);
 
 // A database that was dropped while the guard was away cannot be connected to, and would be tried again and again.
 // Whatever tablespace it moved to: its folder bears its number.

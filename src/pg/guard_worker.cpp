@@ -9,6 +9,7 @@
 #include "pg/guard_lock.hpp"
 #include "pg/guard_round.hpp"
 #include "pg/guard_session.hpp"
+#include "pg/guard_state.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -39,8 +40,7 @@ constexpr auto error_note_every = std::chrono::minutes(1);
 
 void
 warn(const std::string &utf8) {
-	const auto text = from_utf8(one_line(utf8));
-	call([&] { ereport(WARNING, (errmsg_internal("chat_v11 guard: %s", text.c_str()))); });
+	tell(WARNING, "chat_v11 guard: " + one_line(utf8), {}, {});
 }
 
 void
@@ -156,8 +156,9 @@ private:
 					  1);
 			owner_ = extension->owner;
 			become_owner();
-			const auto state =
-				with_spi([](Spi &spi) { return with_latest_snapshot([&] { return load_guard_state(spi); }); });
+			const auto state = with_spi([](Spi &spi) {
+				return with_latest_snapshot([&] { return load_guard_state(spi); }).value_or(GuardState{});
+			});
 			if (is_stopped(state)) {
 				pause = long_pause;
 				return;
@@ -200,9 +201,8 @@ private:
 		constexpr auto long_enough = std::chrono::minutes(1);
 		const auto now = std::chrono::steady_clock::now();
 		waits_since_ = waits_since_.value_or(now);
-		const auto holder = with_spi(find_lock_holder);
 		line_.state = "waiting";
-		line_.rest = "another guard is at work" + (holder.empty() ? "" : ": " + holder);
+		line_.rest = with_spi(tell_guard_at_work);
 		if (!order_.is_launched() && now - *waits_since_ > long_enough)
 			leave(line_.rest, 0);
 		return guard_interval();
@@ -357,7 +357,7 @@ private:
 			set_lock_timeout("100ms");
 			in_transaction(memory_, [&] {
 				become_owner();
-				with_spi([&](Spi &spi) { note_guard_error(spi, error, time_from_pg(GetCurrentTimestamp())); });
+				with_spi([&](Spi &spi) { note_guard_error(spi, error, real_now()); });
 			});
 		} catch (const std::exception &) {
 		}
@@ -375,7 +375,7 @@ private:
 	report(double milliseconds) {
 		line_.milliseconds = milliseconds;
 		++line_.rounds;
-		line_.ended = time_from_pg(GetCurrentTimestamp());
+		line_.ended = real_now();
 		const auto text = from_utf8(format_guard_line(line_));
 		call([&] {
 			pgstat_report_stat(false);

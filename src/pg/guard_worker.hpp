@@ -12,20 +12,6 @@ void register_launcher();
 // Starts a guard for this database, until the next restart of the server; its process.  It comes back after a crash.
 int start_guard_process();
 
-// What a guard says of itself in pg_stat_activity: no round writes anything for that.
-struct GuardProcess {
-	int pid = 0;
-	bool holds_lock = false;
-	bool is_in_round = false;
-	std::optional<Time> since; // of that
-	std::string says;
-
-	// By the launcher, as far as it says so.
-	bool is_launched() const;
-};
-// The one that guards this database; else one that waits, idles or stands by.
-std::optional<GuardProcess> find_guard();
-
 struct GuardReport {
 	std::string state; // guarding, idle, standby, waiting, stopped, dead, ticking, none
 	bool running = false;

@@ -145,6 +145,17 @@ log_now(const std::string &utf8_line) {
 	call([&] { write_log("", line.c_str()); });
 }
 
+void
+tell(int level, const std::string &sentence, const std::string &detail, const std::string &hint) {
+	const auto said = from_utf8(sentence);
+	const auto more = from_utf8(detail);
+	const auto next = from_utf8(hint);
+	call([&] {
+		ereport(level, (errmsg_internal("%s", said.c_str()), more.empty() ? 0 : errdetail_internal("%s", more.c_str()),
+						next.empty() ? 0 : errhint("%s", next.c_str())));
+	});
+}
+
 std::string
 one_line(const std::string &text) {
 	std::string out = text;

@@ -23,6 +23,9 @@ void forbid_prepare();
 // Written at once, to the server's log only.
 void log_now(const std::string &utf8_line);
 
+// Told at once to who called, at an ereport() level below ERROR; what is empty is left out.
+void tell(int level, const std::string &sentence, const std::string &detail, const std::string &hint);
+
 // Printable: what a caller typed cannot begin a line of its own.
 std::string one_line(const std::string &text);
 

@@ -130,21 +130,30 @@ within_statement(int milliseconds) {
 }
 
 std::string
-attempt_within(int limit, const std::function<void()> &f) {
-	const int milliseconds = within_statement(limit);
+attempt(const std::function<void()> &f) {
 	try {
-		const TimeBudget budget(milliseconds);
 		in_subtransaction(f);
 	} catch (const Error &e) {
-		const bool cancelled = ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED);
-		// The caller's own cancel or time-out stays what it is.
-		if (cancelled && !TimeBudget::spent())
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
 			throw;
-		return cancelled ? "it took longer than " + std::to_string(milliseconds) + " ms" : to_utf8_lenient(e.what());
+		return to_utf8_lenient(e.what());
 	} catch (const std::exception &e) {
 		return e.what();
 	}
 	return {};
+}
+
+std::string
+attempt_within(int limit, const std::function<void()> &f) {
+	const int milliseconds = within_statement(limit);
+	try {
+		const TimeBudget budget(milliseconds);
+		return attempt(f);
+	} catch (const Error &) {
+		if (!TimeBudget::spent())
+			throw;
+		return "it took longer than " + std::to_string(milliseconds) + " ms";
+	}
 }
 
 BoundedEvaluation

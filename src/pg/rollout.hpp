@@ -25,8 +25,9 @@ Evaluation evaluate_gates_at(const State &state, Time before_snapshot);
 // Reads the gate log for input.state and input.now; what cannot be read is told by the input.
 void add_gate_log(GateInput &input, bool past);
 
-// Runs f in a subtransaction, for so long at most.  Its failure is undone and told, "" where there was none; only the
-// caller's own cancel or time-out goes on as an exception.
+// Runs f in a subtransaction, and for so long at most.  Its failure is undone and told, "" where there was none; only
+// the caller's own cancel or time-out goes on as an exception.
+std::string attempt(const std::function<void()> &f);
 std::string attempt_within(int milliseconds, const std::function<void()> &f);
 
 // For a change that no gate may refuse: an evaluation with a bound on its time, or why there is none.

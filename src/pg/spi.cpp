@@ -106,6 +106,14 @@ Spi::for_each(const char *sql, Params params, const std::function<bool(const Row
 	call([&] { SPI_cursor_close(portal); });
 }
 
+Oid
+find_table(const char *name) {
+	return call([&] {
+		const Oid schema = get_namespace_oid("chat_v11", true);
+		return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+	});
+}
+
 IndexPlans::IndexPlans() {
 	level_ = call([] {
 		const int level = NewGUCNestLevel();

@@ -190,6 +190,9 @@ public:
 	void for_each(const char *sql, Params params, const std::function<bool(const Rows &, std::int64_t row)> &f);
 };
 
+// A table of the extension; InvalidOid where it is not there.
+Oid find_table(const char *name);
+
 // Statements that are planned while it lives go by an index, however small the table is now: a plan is kept, and the
 // table grows under it.  After an error PostgreSQL ends it with the transaction.
 class IndexPlans {

@@ -64,13 +64,9 @@ tell_who_holds(Oid relation) {
 	const auto holder = find_holder(relation);
 	if (holder.who.empty())
 		return;
-	const auto detail = from_utf8(holder.who + holder.statement);
 	// The guard has nobody to tell but the server's log.
-	const int level = MyBackendType == B_BG_WORKER ? LOG : NOTICE;
-	call([&] {
-		ereport(level, (errmsg("waiting for another change of the rollout to finish"),
-						errdetail_internal("%s", detail.c_str()), errhint("%s", holder.hint.c_str())));
-	});
+	tell(MyBackendType == B_BG_WORKER ? LOG : NOTICE, "waiting for another change of the rollout to finish",
+		 holder.who + holder.statement, holder.hint);
 }
 
 std::optional<Duration>

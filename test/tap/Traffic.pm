@@ -8,11 +8,12 @@ package Traffic;
 use strict;
 use warnings FATAL => 'all';
 
+use ChatV11;
 use Exporter 'import';
 use POSIX qw(strftime);
 
 our @EXPORT = qw(any chance between stamp uuid_of moment piece twin other_event new_traffic transaction not_compared
-	comparison_sql);
+	comparison_sql raw_differs buckets_differ);
 
 use constant { SECOND => 1_000_000, MINUTE => 60_000_000, HOUR => 3_600_000_000 };
 
@@ -310,6 +311,34 @@ sub comparison_sql
 		UNION ALL SELECT * FROM (SELECT 'different: ' || concat_ws(' ', what, field)
 			|| ': engine ' || coalesce(engine, 'null') || ', oracle ' || coalesce(oracle, 'null')
 			FROM c WHERE NOT equal LIMIT 30) d;
+		SQL
+}
+
+# Raw rows that are too many or lost beside the table of truth, into which each writer told the same, in the same
+# transaction; in one snapshot, hence at any moment.
+sub raw_differs
+{
+	my ($node) = @_;
+	return ask($node, <<~'SQL');
+		WITH raw AS MATERIALIZED (
+			SELECT at, kind::text, cohort::text, actor, subject, value FROM chat_v11.event),
+		told AS MATERIALIZED (SELECT * FROM truth)
+		SELECT (SELECT count(*) FROM (TABLE raw EXCEPT ALL TABLE told) x) || ' too many, '
+			|| (SELECT count(*) FROM (TABLE told EXCEPT ALL TABLE raw) x) || ' lost'
+		SQL
+}
+
+# Counts of the buckets beside the truth's, by kind and cohort.
+sub buckets_differ
+{
+	my ($node) = @_;
+	return ask($node, <<~'SQL');
+		SELECT coalesce(string_agg(format('%s %s: %s in buckets, %s committed', kind, cohort, coalesce(b.n, 0),
+			coalesce(t.n, 0)), '; ' ORDER BY kind, cohort), '')
+		FROM (SELECT kind::text AS kind, cohort::text AS cohort, sum(count) AS n
+			FROM chat_v11.metric_bucket GROUP BY 1, 2) b
+		FULL JOIN (SELECT kind, cohort, count(*) AS n FROM truth GROUP BY 1, 2) t USING (kind, cohort)
+		WHERE coalesce(b.n, 0) <> coalesce(t.n, 0)
 		SQL
 }
 
