@@ -56,6 +56,8 @@ DROP EXTENSION chat_v11;
 \i :body
 \set released 0.3
 \i :body
+\set released 0.4
+\i :body
 
 DROP SCHEMA upgrade CASCADE;
 ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM regress_up_by_hand;
