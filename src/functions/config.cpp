@@ -1,5 +1,6 @@
 // What turns a gate: policy, checks, settings, attestations.  Every change is a row of the decision log.
 
+#include "core/recovery.hpp"
 #include "core/refusal.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
@@ -125,8 +126,12 @@ validate(pg::Spi &spi, const pg::TriggerCall &trigger, const Table &table) {
 		std::optional<Duration> span;
 		if (rule.span)
 			span = parse_span(spi, rule, text);
-		Settings ignored;
-		apply_setting(ignored, rule, text, span);
+		Settings settings;
+		if (rule.use == SettingUse::recovery)
+			settings = pg::load_gate_input(spi, State{}, pg::now()).settings;
+		apply_setting(settings, rule, text, span);
+		if (rule.use == SettingUse::recovery)
+			validate_recovery(settings);
 		if (rule.name == "bucketing")
 			refuse_frozen_bucketing(spi);
 	} else if (table.name == "stage_policy") {

@@ -61,11 +61,12 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		throw invalid_argument("guard_tick() cannot run in a SERIALIZABLE transaction", {},
 							   "begin isolation level read committed; or: alter role SCHEDULER set "
 							   "default_transaction_isolation = 'read committed';");
+	const bool ends_at_once = !pg::call([] { return IsTransactionBlock(); }); // a subtransaction would say no
 	pg::Watch watch;
 	if (!pg::lock_guard_for_transaction())
 		return answer_tick(fcinfo, watch, 0, "another guard is at work: " + pg::with_spi(pg::find_lock_holder));
 	// A prepared transaction would keep all guards out for as long as it stands.
-	pg::forbid_prepare();
+	pg::forbid_prepare("guard_tick()", "It would keep every guard out until its COMMIT PREPARED.");
 	const auto kept = pg::with_spi([](pg::Spi &spi) { return pg::load_guard_state(spi); });
 	if (kept.stopped_at)
 		return answer_tick(fcinfo, watch, 0, "stopped by " + kept.stopped_by + ": select chat_v11.start_guard(false);");
@@ -84,7 +85,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	// After an act the transaction should end.
 	if (watch.action.empty()) {
 		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most).value_or(0); });
-		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
+		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now(), ends_at_once); });
 	}
 	const auto now = pg::time_from_pg(pg::call([] { return GetCurrentTimestamp(); }));
 	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });
