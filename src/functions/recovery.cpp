@@ -35,6 +35,9 @@ struct Told {
 	}
 };
 
+constexpr const char *ask_later = "The client asks again then, and goes on with what it has until then: select "
+								  "chat_v11.recovery_policy();";
+
 std::string
 uuid_text(const Uuid &uuid) {
 	const auto text = to_text(uuid);
@@ -84,14 +87,13 @@ CHAT_V11_ENTRY(chat_v11_admit_full_state) {
 		throw resync_throttled("another transaction is admitted to a " + of_dialog + ", and has not ended",
 							   to_wait(settings.resync_backoff_base) + "if it commits, it is one in " +
 								   format_duration(settings.full_state_interval) + ".",
-							   "Ask again then: select chat_v11.admit_full_state(...);");
+							   ask_later);
 	throw resync_throttled("too soon for another " + of_dialog,
 						   to_wait(admission.wait) + "the last one was admitted at " +
 							   format_utc(admission.at + admission.wait - settings.full_state_interval) +
 							   ", and there is one in " + format_duration(settings.full_state_interval) +
 							   " for each dialog.",
-						   "Ask again then: select chat_v11.admit_full_state(...); the numbers are in: select "
-						   "chat_v11.recovery_policy();");
+						   ask_later);
 }
 
 // (p_stream), or (p_stream, p_actor, p_behind).
