@@ -313,6 +313,11 @@ CHAT_V11_ENTRY(chat_v11_config_guard) {
 	const auto &table = table_of(trigger);
 	if (trigger.is_delete())
 		throw append_only("rows of chat_v11." + std::string(table.name) + " are not deleted", {}, table.hint);
+	// Every backend reads them anew: pg/recovery.cpp.
+	if (table.name == "setting") {
+		const Relation relation = trigger.relation();
+		pg::call([&] { CacheInvalidateRelcache(relation); });
+	}
 	if (creating_extension || restoring)
 		return PointerGetDatum(trigger.new_row());
 	const auto key = trigger.text(trigger.new_row(), table.key).value_or("");

@@ -23,6 +23,38 @@ namespace {
 
 // From here to the next heading everything raises PostgreSQL's errors, and owns nothing.
 
+// What each call needs to know, kept from one to the next.  A trigger announces each change of a setting; an age has it
+// too, for what was written past the trigger.
+constexpr const char *span_names[] = {"full_state_interval", "resync_backoff_base", "resync_backoff_cap"};
+constexpr Duration Settings::*span_fields[] = {&Settings::full_state_interval, &Settings::resync_backoff_base,
+											   &Settings::resync_backoff_cap};
+constexpr TimestampTz kept_for = USECS_PER_SEC;
+
+struct Known {
+	Oid settings;
+	Oid admissions[admission_tables];
+	bool found[std::size(span_names)];
+	std::int64_t spans[std::size(span_names)]; // us
+};
+
+struct {
+	bool valid = false;
+	TimestampTz read_at = 0;
+	std::uint64_t invalidations = 0; // told apart: one that comes while the rows are being read
+	Known known{};
+} cache;
+
+// Called wherever messages come in, also while a transaction aborts: it sets a flag, and nothing else.
+void
+forget(Datum, Oid relation) {
+	const auto &known = cache.known;
+	if (OidIsValid(relation) && relation != known.settings && relation != known.admissions[0] &&
+		relation != known.admissions[1])
+		return;
+	cache.valid = false;
+	++cache.invalidations;
+}
+
 Oid
 own_table(const char *name) {
 	const Oid table = get_relname_relid(name, get_namespace_oid("chat_v11", false));
@@ -31,11 +63,49 @@ own_table(const char *name) {
 	return table;
 }
 
-Oid
-admissions(int number) {
-	char name[] = "full_state_0";
-	name[sizeof name - 2] = static_cast<char>('0' + number);
-	return own_table(name);
+// The first row of each setting that is asked for.  The table has a dozen rows in one page.
+void
+read_spans(Known &known) {
+	const Relation table = table_open(known.settings, AccessShareLock);
+	const SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
+	while (const HeapTuple row = systable_getnext(scan)) {
+		bool is_null = false;
+		const text *name = DatumGetTextPP(heap_getattr(row, 1, RelationGetDescr(table), &is_null));
+		for (size_t i = 0; i < std::size(span_names); ++i) {
+			if (strlen(span_names[i]) != VARSIZE_ANY_EXHDR(name) ||
+				memcmp(span_names[i], VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) != 0)
+				continue;
+			char *value = TextDatumGetCString(heap_getattr(row, 2, RelationGetDescr(table), &is_null));
+			const Interval *span = DatumGetIntervalP(DirectFunctionCall3(
+				interval_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+			known.spans[i] = span->time + (span->day + span->month * std::int64_t{30}) * USECS_PER_DAY;
+			known.found[i] = true;
+			pfree(value);
+		}
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+}
+
+Known
+what_is_known() {
+	// Messages are otherwise taken in when a lock is: an open transaction could go on for hours without one.
+	AcceptInvalidationMessages();
+	const TimestampTz at = GetCurrentTimestamp();
+	if (cache.valid && at >= cache.read_at && at < cache.read_at + kept_for)
+		return cache.known;
+	Known known{};
+	known.settings = own_table("setting");
+	known.admissions[0] = own_table("full_state_0");
+	known.admissions[1] = own_table("full_state_1");
+	cache.known = known; // what messages from here on are about
+	cache.valid = false;
+	const auto before = cache.invalidations;
+	read_spans(known);
+	cache.known = known;
+	cache.read_at = at;
+	cache.valid = cache.invalidations == before;
+	return known;
 }
 
 // 48 bits of a hash, beside a table that gives the lock its name.  In pg_locks: locktype object, classid the table.
@@ -109,8 +179,9 @@ struct Decision {
 
 Decision
 decide(const Uuid &dialog, Duration interval) {
-	const Datum key = UUIDPGetDatum(dialog.data());
-	const Oid oids[admission_tables] = {admissions(0), admissions(1)};
+	const Datum key = UUIDPGetDatum(reinterpret_cast<const pg_uuid_t *>(dialog.data()));
+	const Known known = what_is_known();
+	const Oid *oids = known.admissions;
 	// For the time of the call only: a transaction may ask for any number of dialogs, and the server's table of locks
 	// has an end.  Whose admission is not committed yet is told by its row.
 	const LOCKTAG lock = lock_of(oids[0], dialog.data(), dialog.size());
@@ -150,51 +221,22 @@ is_empty(Oid table) {
 	return none;
 }
 
-struct Spans {
-	bool found[8];
-	std::int64_t microseconds[8];
-};
-
-// The first row of each setting that is asked for.  The table has a dozen rows in one page.
-Spans
-read_spans(const char *const *names, size_t count) {
-	Spans spans{};
-	const Relation table = table_open(own_table("setting"), AccessShareLock);
-	const SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
-	while (const HeapTuple row = systable_getnext(scan)) {
-		bool is_null = false;
-		const text *name = DatumGetTextPP(heap_getattr(row, 1, RelationGetDescr(table), &is_null));
-		for (size_t i = 0; i < count; ++i) {
-			if (strlen(names[i]) != VARSIZE_ANY_EXHDR(name) ||
-				memcmp(names[i], VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) != 0)
-				continue;
-			char *value = TextDatumGetCString(heap_getattr(row, 2, RelationGetDescr(table), &is_null));
-			const Interval *span = DatumGetIntervalP(DirectFunctionCall3(
-				interval_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-			spans.microseconds[i] = span->time + (span->day + span->month * std::int64_t{30}) * USECS_PER_DAY;
-			spans.found[i] = true;
-			pfree(value);
-		}
-	}
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
-	return spans;
-}
-
 } // namespace
 
 // ---- What the rest calls --------------------------------------------------------------------------------------------
 
+void
+register_recovery_callback() {
+	CacheRegisterRelcacheCallback(forget, static_cast<Datum>(0));
+}
+
 Settings
 recovery_settings() {
 	Settings settings;
-	static constexpr Duration Settings::*fields[] = {&Settings::full_state_interval, &Settings::resync_backoff_base,
-													 &Settings::resync_backoff_cap};
-	static constexpr const char *names[] = {"full_state_interval", "resync_backoff_base", "resync_backoff_cap"};
-	const auto spans = call([] { return read_spans(names, std::size(names)); });
-	for (size_t i = 0; i < std::size(names); ++i)
-		if (spans.found[i])
-			settings.*fields[i] = Duration(spans.microseconds[i]);
+	const auto known = call([] { return what_is_known(); });
+	for (size_t i = 0; i < std::size(span_names); ++i)
+		if (known.found[i])
+			settings.*span_fields[i] = Duration(known.spans[i]);
 	return settings;
 }
 
@@ -215,20 +257,17 @@ admit_full_state(const Uuid &dialog, Duration interval) {
 
 bool
 drop_old_admissions(Spi &spi, Time now) {
+	// An installation of 0.4 has none.
+	if (!call([] { return OidIsValid(get_relname_relid("full_state_0", get_namespace_oid("chat_v11", false))); }))
+		return false;
 	const auto interval = recovery_settings().full_state_interval;
 	const int number = 1 - admission_table(now, interval);
-	const auto lock = [&](Oid table, LOCKMODE mode) {
-		return call([&] { return ConditionalLockRelationOid(table, mode); });
-	};
-	// An installation of 0.4 has none.
-	const auto table = call([&] {
-		const Oid schema = get_namespace_oid("chat_v11", false);
-		return get_relname_relid(number == 0 ? "full_state_0" : "full_state_1", schema);
-	});
-	if (!OidIsValid(table) || call([&] { return is_empty(table); }))
+	const auto table = call([&] { return what_is_known().admissions[number]; });
+	const auto lock = [&](LOCKMODE mode) { return call([&] { return ConditionalLockRelationOid(table, mode); }); };
+	if (call([&] { return is_empty(table); }))
 		return false;
 	// Nobody writes there but in a session whose clock is another; who looks need not wait while it is searched.
-	if (!lock(table, ExclusiveLock))
+	if (!lock(ExclusiveLock))
 		return false;
 	const auto name = "chat_v11.full_state_" + std::to_string(number);
 	// A mocked clock must not drop what is young by the real one.  What lies further ahead than an interval counts for
@@ -241,7 +280,7 @@ drop_old_admissions(Spi &spi, Time now) {
 						 Params() << now - interval << now + interval << time_from_pg(GetCurrentTimestamp()) - interval
 								  << time_from_pg(GetCurrentTimestamp()) + interval,
 						 1);
-	if (!young.empty() || !lock(table, AccessExclusiveLock)) {
+	if (!young.empty() || !lock(AccessExclusiveLock)) {
 		call([&] { UnlockRelationOid(table, ExclusiveLock); });
 		return false;
 	}
@@ -252,7 +291,7 @@ drop_old_admissions(Spi &spi, Time now) {
 Flight
 begin_resync(const std::string &stream) {
 	const auto result = call([&] {
-		const LOCKTAG tag = lock_of(admissions(1), stream.data(), stream.size());
+		const LOCKTAG tag = lock_of(what_is_known().admissions[1], stream.data(), stream.size());
 		return LockAcquire(&tag, ExclusiveLock, false, true);
 	});
 	switch (result) {

@@ -7,6 +7,8 @@
 
 namespace chat_v11::pg {
 
+void register_recovery_callback();
+
 // As they are now by the newest commit, whatever the caller's snapshot is; without a query, for the request path.
 Settings recovery_settings();
 
