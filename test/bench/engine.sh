@@ -4,9 +4,9 @@
 #
 #   test/bench/engine.sh [--full] [PART]...
 #
-# Parts: copy small fold steady history cohort recovery guard.  Without any, all of them: half an hour and more.  --full adds a
-# day of 100 M events, an hour without folding, a log of a million rows and half an hour of clean traffic for the guard:
-# another hour, and 60 GB of disk while it runs.
+# Parts: copy small fold steady history cohort recovery guard.  Without any, all of them: half an hour and more.  --full
+# adds a day of 100 M events, an hour without folding, a log of a million rows and half an hour of clean traffic for the
+# guard: another hour, and 60 GB of disk while it runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -z "${CHAT_V11_SERVER:-}" ]; then
