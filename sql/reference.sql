@@ -55,10 +55,10 @@ SELECT c.relname AS relation, a.attname AS column_not_named
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN section s ON s.name = c.relnamespace::regnamespace || '.' || c.relname
 WHERE c.relnamespace = 'chat_v11'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
-	AND c.relname !~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|consumer)$' AND (s.body IS NULL OR position('`' || a.attname || '`' IN s.body) = 0) ORDER BY 1, 2;
+	AND c.relname !~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|consumer|full_state_[01])$' AND (s.body IS NULL OR position('`' || a.attname || '`' IN s.body) = 0) ORDER BY 1, 2;
 SELECT name AS internal_not_named FROM doc, LATERAL (
 	SELECT 'chat_v11.' || c.relname FROM pg_class c
-	WHERE c.relnamespace = 'chat_v11'::regnamespace AND c.relname ~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|consumer)$'
+	WHERE c.relnamespace = 'chat_v11'::regnamespace AND c.relname ~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|consumer|full_state_[01])$'
 	UNION ALL SELECT a.amname FROM member m JOIN pg_am a ON m.classid = 'pg_am'::regclass AND a.oid = m.objid) i(name)
 WHERE position('`' || name || '`' IN doc.body) = 0 ORDER BY 1;
 

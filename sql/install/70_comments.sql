@@ -324,6 +324,23 @@ COMMENT ON COLUMN chat_v11.consumer.since IS 'since when it says so of this vers
 COMMENT ON COLUMN chat_v11.consumer.seen_at IS 'when it last said anything, to half a minute';
 COMMENT ON COLUMN chat_v11.consumer.role IS 'the session role that said so';
 
+COMMENT ON FUNCTION chat_v11.admit_full_state(uuid, uuid) IS
+	'at most one full state in full_state_interval and dialog, else ERR_RESYNC_THROTTLED; never waits';
+COMMENT ON FUNCTION chat_v11.admit_resync(text) IS
+	'one resync of a stream at a time, to the end of the transaction, else ERR_RESYNC_THROTTLED; never waits';
+COMMENT ON FUNCTION chat_v11.admit_resync(text, uuid, float8) IS
+	'the same, with who asks and how far behind, for the metrics and resync_report()';
+COMMENT ON FUNCTION chat_v11.resync_backoff_ms(integer, text) IS
+	'milliseconds to wait before attempt 1, 2, ...; the same for the same key and attempt';
+COMMENT ON FUNCTION chat_v11.recovery_policy() IS 'the numbers that clients follow, and their version';
+COMMENT ON TABLE chat_v11.full_state_0 IS
+	'admissions by chat_v11.admit_full_state(), with full_state_1 in turns; emptied by the guard and fold(); not dumped';
+COMMENT ON COLUMN chat_v11.full_state_0.dialog IS 'which dialog';
+COMMENT ON COLUMN chat_v11.full_state_0.admitted_at IS 'by the rule clock';
+COMMENT ON TABLE chat_v11.full_state_1 IS 'as chat_v11.full_state_0';
+COMMENT ON COLUMN chat_v11.full_state_1.dialog IS 'as in chat_v11.full_state_0';
+COMMENT ON COLUMN chat_v11.full_state_1.admitted_at IS 'as in chat_v11.full_state_0';
+
 COMMENT ON TABLE chat_v11.gate_log IS
 	'the gates at every accepted change and once a minute; append-only within chat_v11.bucket_retention';
 COMMENT ON COLUMN chat_v11.gate_log.at IS 'time of the change, or of the guard''s look';

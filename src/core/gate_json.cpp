@@ -126,6 +126,8 @@ override_settings(Settings &settings, const Json &value) {
 		const auto &rule = setting_rule(key.substr(0, key.size() - 2));
 		if (!rule.span)
 			bad_override("settings." + key, "is no span of time");
+		if (rule.use != SettingUse::gates)
+			bad_override("settings." + key, "turns no gate");
 		apply_setting(settings, rule, {}, seconds_at(each, "settings." + key));
 	}
 }
@@ -164,7 +166,9 @@ to_json(const GateAnswer &answer, const Settings &settings, const std::vector<st
 	json["checks"] = std::move(checks);
 	Json windows = Json::object();
 	for (const auto &rule : setting_rules())
-		if (rule.span)
+		if (rule.use != SettingUse::gates)
+			continue;
+		else if (rule.span)
 			windows[std::string(rule.name) + "_s"] = seconds(settings.*rule.span);
 		else
 			windows[std::string(rule.name)] = setting_word(settings, rule);

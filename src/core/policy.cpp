@@ -15,6 +15,12 @@ namespace {
 constexpr std::string_view preflight_name = "preflight";
 constexpr std::array<std::string_view, 2> preflight_words = {"warn", "enforce"}; // as Preflight has them
 
+SettingRule
+of_recovery(std::string_view name, std::string_view default_value, Duration Settings::*span, Duration least,
+			Duration most, std::string_view meaning) {
+	return {name, default_value, span, least, most, 1ms, meaning, {}, SettingUse::recovery};
+}
+
 } // namespace
 
 const std::vector<StagePolicy> &
@@ -82,6 +88,16 @@ setting_rules() {
 		 1us,
 		 "how a user's id is hashed into the cohort: flagd-v2, unleash or fnv1a; frozen at the first start",
 		 {bucketing_names.begin(), bucketing_names.end()}},
+		of_recovery("full_state_interval", "00:01:00", &Settings::full_state_interval, 1s, 1h,
+					"at most one full state in this time and dialog"),
+		of_recovery("resync_backoff_base", "00:00:01", &Settings::resync_backoff_base, 10ms, 10min,
+					"pause before the first repeated resync; each further one doubles it"),
+		of_recovery("resync_backoff_cap", "00:01:00", &Settings::resync_backoff_cap, 10ms, 1h,
+					"longest pause between two resyncs"),
+		of_recovery("status_write_after_min", "00:00:03", &Settings::status_write_after_min, 0s, 10min,
+					"a client asks status_write about an unanswered write no sooner than this"),
+		of_recovery("status_write_after_max", "00:00:05", &Settings::status_write_after_max, 0s, 10min,
+					"a client asks status_write about an unanswered write no later than this"),
 	};
 	return rules;
 }

@@ -40,7 +40,17 @@ struct Settings {
 	Duration max_data_age = std::chrono::minutes(2);
 	Preflight preflight = Preflight::warn;
 	Bucketing bucketing = Bucketing::flagd_v2; // frozen once anybody was live; rollout_state has what is in force
+
+	// Of recovery, not of the gates.
+	Duration full_state_interval = std::chrono::seconds(60);
+	Duration resync_backoff_base = std::chrono::seconds(1);
+	Duration resync_backoff_cap = std::chrono::seconds(60);
+	Duration status_write_after_min = std::chrono::seconds(3);
+	Duration status_write_after_max = std::chrono::seconds(5);
 };
+
+// The gates' own are part of every answer that is logged; those that clients follow are told by recovery_policy().
+enum class SettingUse { gates, recovery };
 
 // How a setting is named, what it is by default, and what may be put there.
 struct SettingRule {
@@ -52,6 +62,7 @@ struct SettingRule {
 	Duration multiple_of;
 	std::string_view meaning;
 	std::vector<std::string_view> words = {}; // what a word may be
+	SettingUse use = SettingUse::gates;
 };
 
 const std::vector<SettingRule> &setting_rules();

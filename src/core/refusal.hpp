@@ -65,6 +65,11 @@ forbidden(const std::string &sentence, std::string detail = {}, std::string hint
 }
 
 inline Refusal
+resync_throttled(const std::string &sentence, std::string detail, std::string hint) {
+	return {"ERR_RESYNC_THROTTLED", "PT429", sentence, std::move(detail), std::move(hint)};
+}
+
+inline Refusal
 append_only(const std::string &sentence, std::string detail = {}, std::string hint = {}) {
 	return {"ERR_APPEND_ONLY", "PT405", sentence, std::move(detail), std::move(hint)};
 }

@@ -62,6 +62,13 @@ constexpr Grant grants[] = {
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.record_batch(jsonb)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.write_key(uuid, text, bigint)"},
 	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.ack_version(text, bigint)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.admit_full_state(uuid, uuid)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.admit_resync(text)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.admit_resync(text, uuid, float8)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.resync_backoff_ms(integer, text)"},
+	{Level::reporter, "EXECUTE ON FUNCTION chat_v11.recovery_policy()"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.resync_backoff_ms(integer, text)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.recovery_policy()"},
 	{Level::reporter, "INSERT ON chat_v11.event"},
 	// COPY and INSERT evaluate the table's check and default as their caller.
 	{Level::reporter,

@@ -1,5 +1,6 @@
 // What turns a gate: policy, checks, settings, attestations.  Every change is a row of the decision log.
 
+#include "core/recovery.hpp"
 #include "core/refusal.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
@@ -125,8 +126,12 @@ validate(pg::Spi &spi, const pg::TriggerCall &trigger, const Table &table) {
 		std::optional<Duration> span;
 		if (rule.span)
 			span = parse_span(spi, rule, text);
-		Settings ignored;
-		apply_setting(ignored, rule, text, span);
+		Settings settings;
+		if (rule.use == SettingUse::recovery)
+			settings = pg::load_gate_input(spi, State{}, pg::now()).settings;
+		apply_setting(settings, rule, text, span);
+		if (rule.use == SettingUse::recovery)
+			validate_recovery(settings);
 		if (rule.name == "bucketing")
 			refuse_frozen_bucketing(spi);
 	} else if (table.name == "stage_policy") {
@@ -308,6 +313,11 @@ CHAT_V11_ENTRY(chat_v11_config_guard) {
 	const auto &table = table_of(trigger);
 	if (trigger.is_delete())
 		throw append_only("rows of chat_v11." + std::string(table.name) + " are not deleted", {}, table.hint);
+	// Every backend reads them anew: pg/recovery.cpp.
+	if (table.name == "setting") {
+		const Relation relation = trigger.relation();
+		pg::call([&] { CacheInvalidateRelcache(relation); });
+	}
 	if (creating_extension || restoring)
 		return PointerGetDatum(trigger.new_row());
 	const auto key = trigger.text(trigger.new_row(), table.key).value_or("");

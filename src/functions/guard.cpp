@@ -50,7 +50,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	if (!pg::lock_guard_for_transaction())
 		return answer_tick(fcinfo, watch, 0, pg::with_spi(pg::tell_guard_at_work));
 	// A prepared transaction would keep all guards out for as long as it stands.
-	pg::forbid_prepare();
+	pg::forbid_prepare("guard_tick()", "It would keep every guard out until its COMMIT PREPARED.");
 	const auto kept = pg::with_spi(pg::load_guard_state);
 	if (kept && kept->stopped_at)
 		return answer_tick(fcinfo, watch, 0,
@@ -70,7 +70,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	// After an act the transaction should end.
 	if (watch.action.empty()) {
 		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most, ends_at_once).value_or(0); });
-		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
+		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now(), ends_at_once); });
 	}
 	const auto now = pg::real_now();
 	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });

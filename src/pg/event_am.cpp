@@ -413,7 +413,8 @@ leaf_routine() {
 } // namespace
 
 void
-insert_event(const EventRow &event) {
+insert_event(const EventRow &event, Rollback rollback) {
+	const int options = insert_options(0) | (rollback == Rollback::keeps ? HEAP_INSERT_FROZEN : 0);
 	const bool stored = call([&] {
 		const Oid oid = get_relname_relid("event", get_namespace_oid("chat_v11", false));
 		if (!OidIsValid(oid))
@@ -425,7 +426,7 @@ insert_event(const EventRow &event) {
 			insert_into_ring(parent, nullptr, [&](Relation leaf) {
 				HeapTuple tuple = heap_form_tuple(RelationGetDescr(leaf), const_cast<Datum *>(event.values),
 												  const_cast<bool *>(event.nulls));
-				heap_insert(leaf, tuple, GetCurrentCommandId(true), insert_options(0), nullptr);
+				heap_insert(leaf, tuple, GetCurrentCommandId(true), options, nullptr);
 				heap_freetuple(tuple);
 			});
 		table_close(parent, NoLock);

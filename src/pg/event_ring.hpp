@@ -53,6 +53,12 @@ struct EventRow {
 
 // Stores an event that has been found sound, without a query: for one event a transaction, planning and running one
 // costs more than the row.  Raises Error.
-void insert_event(const EventRow &event);
+//
+// One that is `kept` stays when its transaction rolls back, as an event must that tells of a refusal: its row is frozen
+// from the start, so that nobody asks what became of its transaction.  The fold waits for that transaction's end all
+// the same, and so counts it once.  A crash takes it along only where the server's log of writes was not flushed yet,
+// which is asked for at the rollback and takes some tenths of a second.
+enum class Rollback { undoes, keeps };
+void insert_event(const EventRow &event, Rollback rollback = Rollback::undoes);
 
 } // namespace chat_v11::pg

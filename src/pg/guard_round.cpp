@@ -4,6 +4,7 @@
 #include "pg/consumers.hpp"
 #include "pg/gate_log.hpp"
 #include "pg/on_commit.hpp"
+#include "pg/recovery.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
 
@@ -118,10 +119,12 @@ tell_gates(Duration jitter) {
 }
 
 void
-drop_what_is_old(Time now) {
+drop_what_is_old(Time now, bool ends_at_once) {
 	with_spi([&](Spi &spi) {
 		drop_old_gate_log(spi, now);
 		drop_silent_consumers(spi, now);
+		if (ends_at_once)
+			drop_old_admissions(spi, now);
 	});
 }
 

@@ -24,7 +24,8 @@ struct Message {
 
 std::vector<Message> lines;
 std::vector<Message> notifications;
-bool prepare_is_forbidden = false;
+const char *forbids_prepare = nullptr; // which function does
+const char *why_no_prepare = nullptr;
 
 void
 write_log(const char *stage, const char *text) {
@@ -67,9 +68,9 @@ send_notifications() {
 
 void
 before_commit(XactEvent event) {
-	if (event == XACT_EVENT_PRE_PREPARE && prepare_is_forbidden)
-		throw invalid_argument("a transaction that called guard_tick() cannot be prepared",
-							   "It would keep every guard out until its COMMIT PREPARED.");
+	if (event == XACT_EVENT_PRE_PREPARE && forbids_prepare)
+		throw invalid_argument("a transaction that called " + std::string(forbids_prepare) + " cannot be prepared",
+							   why_no_prepare);
 	if (notifications.empty())
 		return;
 	const auto reason =
@@ -92,11 +93,11 @@ at_transaction_end(XactEvent event, void *) {
 		for (const auto &line : lines)
 			write_log(stage, line.text.c_str());
 		lines.clear();
-		prepare_is_forbidden = false;
+		forbids_prepare = nullptr;
 		break;
 	}
 	case XACT_EVENT_ABORT:
-		prepare_is_forbidden = false;
+		forbids_prepare = nullptr;
 		lines.clear();
 		notifications.clear();
 		break;
@@ -135,8 +136,9 @@ notify_on_commit(const std::string &utf8_payload) {
 }
 
 void
-forbid_prepare() {
-	prepare_is_forbidden = true;
+forbid_prepare(const char *called, const char *why) {
+	forbids_prepare = called;
+	why_no_prepare = why;
 }
 
 void

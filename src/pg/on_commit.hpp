@@ -17,8 +17,9 @@ void log_on_commit(const std::string &utf8_line);
 // way, goes without, and the server's log says so.
 void notify_on_commit(const std::string &utf8_payload);
 
-// From here to the end of the transaction PREPARE TRANSACTION is refused.
-void forbid_prepare();
+// From here to the end of the transaction PREPARE TRANSACTION is refused: "a transaction that called CALLED cannot be
+// prepared", and why.
+void forbid_prepare(const char *called, const char *why);
 
 // Written at once, to the server's log only.
 void log_now(const std::string &utf8_line);

@@ -4,9 +4,9 @@
 #
 #   test/bench/engine.sh [--full] [PART]...
 #
-# Parts: copy small fold steady history cohort guard.  Without any, all of them: half an hour and more.  --full adds a
-# day of 100 M events, an hour without folding, a log of a million rows and half an hour of clean traffic for the guard:
-# another hour, and 60 GB of disk while it runs.
+# Parts: copy small fold steady history cohort recovery guard.  Without any, all of them: half an hour and more.  --full
+# adds a day of 100 M events, an hour without folding, a log of a million rows and half an hour of clean traffic for the
+# guard: another hour, and 60 GB of disk while it runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ -z "${CHAT_V11_SERVER:-}" ]; then
@@ -20,11 +20,11 @@ parts=()
 for word in "$@"; do
 	case $word in
 	--full) full=1 ;;
-	copy | small | fold | steady | history | cohort | guard) parts+=("$word") ;;
-	*) echo "usage: test/bench/engine.sh [--full] [copy|small|fold|steady|history|cohort|guard]..." >&2 && exit 2 ;;
+	copy | small | fold | steady | history | cohort | recovery | guard) parts+=("$word") ;;
+	*) echo "usage: test/bench/engine.sh [--full] [copy|small|fold|steady|history|cohort|recovery|guard]..." >&2 && exit 2 ;;
 	esac
 done
-[ ${#parts[@]} -gt 0 ] || parts=(copy small fold steady history cohort guard)
+[ ${#parts[@]} -gt 0 ] || parts=(copy small fold steady history cohort recovery guard)
 runs=${RUNS:-7}
 turn=${TURN:-3}                                                # s
 data=$(mktemp -d "${TMPDIR:-/tmp}/chat_v11_bench.XXXXXX")
@@ -50,6 +50,7 @@ columns='(at, kind, cohort, actor, subject, value)'
 . test/bench/steady.sh
 . test/bench/history.sh
 . test/bench/cohort.sh
+. test/bench/recovery.sh
 # It takes a server of another sort.
 guard_part() { MINUTES=${MINUTES:-$([ -n "$full" ] && echo 30 || echo 2)} test/bench/guard.sh; }
 

@@ -35,6 +35,7 @@ was_run docs/runbooks/chat-canary-rollout-v1.1.md sql/runbook.sql
 was_run docs/runbooks/chat-incident-playbook-v1.1.md sql/runbook.sql
 was_run docs/ops/chat-v11-go-no-go-template.md sql/runbook.sql
 was_run docs/cohort.md sql/cohort_guide.sql
+was_run docs/recovery.md sql/recovery_guide.sql
 was_run docs/operations.md sql/operations_guide.sql
 
 # Every sentence that the guard and the launcher have for the server's log, a caller or guard_status(), and every state:

@@ -102,6 +102,11 @@ BOOST_AUTO_TEST_CASE(settings_have_the_specified_defaults) {
 	BOOST_CHECK(settings.report_grace == 2s);
 	BOOST_CHECK(settings.max_data_age == 2min);
 	BOOST_CHECK(settings.preflight == Preflight::warn);
+	BOOST_CHECK(settings.full_state_interval == 60s);
+	BOOST_CHECK(settings.resync_backoff_base == 1s);
+	BOOST_CHECK(settings.resync_backoff_cap == 60s);
+	BOOST_CHECK(settings.status_write_after_min == 3s);
+	BOOST_CHECK(settings.status_write_after_max == 5s);
 	BOOST_CHECK(maturity_delay(settings.report_grace) == 12s + instant); // "older than", so one instant more
 }
 
@@ -136,6 +141,17 @@ const std::vector<SettingCase> settings_cases = {
 	{"report_grace", 10min + instant, false},
 	{"max_data_age", 1s, true},
 	{"max_data_age", 1s - instant, false},
+	{"full_state_interval", 1s, true},
+	{"full_state_interval", 1h, true},
+	{"full_state_interval", 999ms, false},
+	{"full_state_interval", 1h + 1ms, false},
+	{"full_state_interval", 1s + instant, false},
+	{"resync_backoff_base", 10ms, true},
+	{"resync_backoff_base", 9ms, false},
+	{"resync_backoff_cap", 1h, true},
+	{"resync_backoff_cap", 0s, false},
+	{"status_write_after_min", 0s, true},
+	{"status_write_after_max", 10min + 1ms, false},
 };
 
 BOOST_DATA_TEST_CASE(a_setting_keeps_to_its_range, bdata::make(settings_cases), c) {
