@@ -147,6 +147,9 @@ unmet_preconditions(const GateInput &input, const GateAnswer &answer) {
 	std::vector<std::string> unmet;
 	if (!answer.p0_ok)
 		unmet.push_back("a P0 check fails: " + answer.reasons.front());
+	for (const auto &incident : input.incidents)
+		if (freezes(incident.severity))
+			unmet.push_back(describe(incident));
 	if (!input.telemetry) {
 		unmet.push_back("telemetry cannot be read: " + input.telemetry_error);
 		return unmet;
