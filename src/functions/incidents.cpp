@@ -115,12 +115,27 @@ gates_now(bool is_kill) {
 	});
 }
 
+std::string
+gates_or_why_not() {
+	std::string gates;
+	try {
+		pg::in_subtransaction([&] { gates = gates_now(true); });
+	} catch (const pg::Error &e) {
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
+			throw;
+		gates = unavailable_json(pg::to_utf8_lenient(e.what()));
+	} catch (const std::exception &e) {
+		gates = unavailable_json(e.what());
+	}
+	return gates;
+}
+
 // Runs f after a kill; its failure is told, and the kill stands.
 bool
 after_kill(const std::string &what, const std::string &hint, const std::function<void()> &f) {
 	constexpr const char *stands = "The rollout is killed all the same.";
 	// What is read there could undo the kill at the commit.
-	if (pg::call([] { return IsolationIsSerializable(); })) {
+	if (IsolationIsSerializable()) {
 		warn(what + ": not in a SERIALIZABLE transaction, where it could undo the kill at its commit", stands, hint);
 		return false;
 	}
@@ -170,8 +185,8 @@ CHAT_V11_ENTRY(chat_v11_open_incident) {
 	std::string slice;
 	const auto again = "Try again: select chat_v11.open_incident('P0', 'what is seen', 'who leads'); or write the "
 					   "timeline down elsewhere.";
-	if (!pg::call([] { return IsolationIsSerializable(); }))
-		slice = pg::take_slice(gates.empty() ? gates_now(true) : gates);
+	if (!IsolationIsSerializable())
+		slice = pg::take_slice(gates.empty() ? gates_or_why_not() : gates);
 	if (!after_kill("the incident was not opened", again, [&] { insert(slice); }))
 		PG_RETURN_NULL();
 	return Int64GetDatum(id);

@@ -71,6 +71,45 @@ is(state($node, 'hurry'), 'canary_1 killed v2', '... and kills');
 $holder->query_safe('ROLLBACK');
 $holder->quit;
 
+# ---- Every place where opening a P0 may fail: either nothing has happened, or the kill stands
+
+fresh($node, 'faults', no_guard => 1);
+sql($node, 'faults', <<~'SQL');
+	SET client_min_messages = error;
+	CREATE FUNCTION public.fail_at(kind text, at int) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		opened bigint;
+		said text := 'ok';
+	BEGIN
+		BEGIN
+			BEGIN
+				PERFORM set_config('chat_v11.fault', kind || ':' || at, true);
+				opened := chat_v11.open_incident('P0', 'a fault', 'anna');
+			EXCEPTION WHEN OTHERS OR query_canceled THEN
+				said := 'refused';
+			END;
+			PERFORM set_config('chat_v11.fault', '', true);
+			said := said || CASE WHEN (SELECT kill_switch FROM chat_v11.rollout_state) THEN ' killed' ELSE ' live' END
+				|| CASE WHEN opened IS NULL THEN ' null ' ELSE ' opened ' END || (SELECT count(*) FROM chat_v11.incident);
+			RAISE 'undo';
+		EXCEPTION WHEN raise_exception THEN
+			RETURN said;
+		END;
+	END
+	$$;
+	SQL
+# The slice is read within bounds of its own, so a fault there costs nothing but a part of it.
+my %fine = map { $_ => 1 } ('refused live null 0', 'ok killed null 0', 'ok killed opened 1');
+foreach my $kind (qw(error bad_alloc exception))
+{
+	my %seen = map { split /\|/ } split /\n/, sql($node, 'faults', 'SET client_min_messages = error; '
+		  . "SET chat_v11.fault = ''; SELECT t, count(*) FROM (SELECT public.fail_at('$kind', n) AS t "
+		  . 'FROM generate_series(1, 1500) n) f GROUP BY t');
+	note(join ', ', map { "$_: $seen{$_}" } sort keys %seen);
+	is(join(', ', grep { !$fine{$_} } sort keys %seen), '', "$kind: no P0 is half done");
+	ok($seen{$_}, "... there is: $_") foreach sort keys %fine;
+}
+
 # ---- A standby reads them
 
 $node->backup('base');
@@ -140,5 +179,5 @@ is(sql($node, 'old', "SELECT value FROM chat_v11.setting WHERE name = 'decision_
 
 is(alarming($node, $began, 'not escalated', 'chat_v11 guard', 'the incident was not', 'rule clock', 'started although',
 		'canceling statement', 'read-only', 'immediate shutdown', 'terminating', 'nobody watches', 'incident \d+ is open',
-		'violates check', 'not opened'), '', 'nothing else in the log');
+		'violates check', 'not opened', 'gate log was not written'), '', 'nothing else in the log');
 done_testing();
