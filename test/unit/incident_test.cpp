@@ -246,7 +246,7 @@ BOOST_AUTO_TEST_CASE(a_complete_rollout) {
 	BOOST_TEST(unmet(complete()) == "");
 	auto input = complete();
 	input.gates.now -= instant;
-	BOOST_TEST(contains(unmet(input), "full for its 24 h watch: at full since"));
+	BOOST_TEST(contains(unmet(input), "full for its 1 d watch: at full since"));
 	input = complete();
 	input.gates.state.stage = Stage::canary_50;
 	BOOST_TEST(contains(unmet(input), "the rollout is at canary_50, live"));
