@@ -79,6 +79,7 @@ evaluate(const GateInput &input) {
 	answer.window_start = input.now - std::max(input.settings.p0_clear_window, input.settings.metric_window);
 	answer.telemetry_error = input.telemetry ? "" : input.telemetry_error;
 	answer.gate_log_error = input.gate_log_error;
+	answer.incident_error = input.incident_error;
 
 	for (const auto &check : input.checks)
 		if (check.gate != Gate::rollout)

@@ -81,6 +81,7 @@ struct GateAnswer {
 	State state;
 	std::string telemetry_error;
 	std::string gate_log_error;
+	std::string incident_error;
 	std::optional<Time> earliest; // when the gates open if nothing but time is missing
 
 	bool

@@ -2,6 +2,7 @@
 
 #include "core/incident_rules.hpp"
 
+#include "core/gate_json.hpp"
 #include "core/guard.hpp"
 #include "fixture.hpp"
 
@@ -113,6 +114,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_not_green) {
 	auto input = green();
 	input.incident_error = "locked";
 	BOOST_TEST(name(status_of(input, "incident")) == "no_data");
+	BOOST_TEST(contains(to_json(evaluate(input), input.settings, {}), R"("incident_error":"locked")"));
 	BOOST_TEST(name(evaluate(input).decision) == "HOLD");
 	BOOST_TEST(refused(input, ask("canary_1", true)).token() == "ACCEPTED");
 	input = green();
