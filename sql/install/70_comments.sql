@@ -45,7 +45,7 @@ COMMENT ON FUNCTION chat_v11.guard_status() IS
 	'how the guard is: guarding, idle, standby, waiting, failing, hanging, starting, stopped, ticking, dead or none; its '
 	'last round (ms), how far the fold lags (events, seconds), its last error, and what to do';
 COMMENT ON FUNCTION chat_v11.handover() IS
-	'for the next person on call, Markdown, UTC: state, last three rows of the gate log, gates, guard, next action';
+	'for the next person on call, Markdown, UTC: state, last three rows of the gate log, gates, incidents, guard, next action';
 COMMENT ON FUNCTION chat_v11.ack_version(text, bigint) IS
 	'a consumer says which version of the state it runs; costs a write when that changed, or every 30 s; '
 	'ERR_INVALID_ARGUMENT for a version that there is not, and for a name that is not 1 to 256 printable bytes';
@@ -417,3 +417,68 @@ COMMENT ON TABLE chat_v11.event_4 IS 'a file of chat_v11.event, for a sixth of c
 COMMENT ON TABLE chat_v11.event_5 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
 COMMENT ON TABLE chat_v11.event_6 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
 COMMENT ON TABLE chat_v11.event_7 IS 'a file of chat_v11.event, for a sixth of chat_v11.raw_retention at a time';
+
+-- Incidents.
+COMMENT ON FUNCTION chat_v11.open_incident(text, text, text) IS
+	'declares an incident, P0, P1 or P2, and takes the playbook''s slice into its timeline; its number. A P0 kills at once: '
+	'if the incident cannot be written down the kill stands, with a WARNING, and the answer is null. An open P0 or P1 '
+	'closes promotions and resumes';
+COMMENT ON FUNCTION chat_v11.escalate_incident(bigint, text, text) IS
+	'makes it more severe, to P1 or P0; to P0 it kills, as open_incident() does; the new severity';
+COMMENT ON FUNCTION chat_v11.note_incident(bigint, text, text) IS
+	'a line of the timeline: note, fact, decision (with the gates of the moment), action, or check:5, :6, :9, :10 for a point '
+	'of the checklist that the database cannot know; its time';
+COMMENT ON FUNCTION chat_v11.close_incident(bigint, text) IS
+	'ends it; how long it lasted. ERR_GATE_CLOSED for a P0 before its exit criteria hold, and for a P1 while a P0 or P1 check '
+	'fails: DETAIL says what is missing, HINT when it can be over';
+COMMENT ON FUNCTION chat_v11.incidents() IS 'those that are open, and since when the IC''s decision is overdue';
+COMMENT ON FUNCTION chat_v11.checklist(bigint) IS
+	'the ten points of the playbook, those that the database knows ticked, and the others by note_incident()';
+COMMENT ON FUNCTION chat_v11.postmortem(bigint) IS
+	'an incident as Markdown, UTC: timeline, figures around it, decisions and on what, and the sections that people fill in';
+COMMENT ON FUNCTION chat_v11.completion() IS 'section 10 of the rollout''s runbook: each criterion, whether it is met, and why';
+COMMENT ON FUNCTION chat_v11.add_action_item(text, text, date, bigint) IS
+	'something to be done, by whom and until when, from an incident or from none; its number';
+COMMENT ON FUNCTION chat_v11.assign_action_item(bigint, text, date) IS 'gives it an owner and a date';
+COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
+	'closed: it is done; accepted: it stays undone, and why';
+COMMENT ON FUNCTION chat_v11.incident_guard() IS
+	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write, a restore and a subscription';
+COMMENT ON FUNCTION chat_v11.ddl_freeze() IS
+	'event trigger: warns of DDL while a P0 is open, or refuses it with ERR_FORBIDDEN, by setting ddl_freeze; superusers and '
+	'temporary objects pass, as does all that it cannot judge';
+COMMENT ON EVENT TRIGGER chat_v11_ddl_freeze IS 'DDL while a P0 incident is open: setting ddl_freeze';
+COMMENT ON TABLE chat_v11.incident IS 'incidents; written by open_incident(), escalate_incident(), close_incident() and the guard; ERR_APPEND_ONLY';
+COMMENT ON COLUMN chat_v11.incident.id IS '1, 2, 3, ...';
+COMMENT ON COLUMN chat_v11.incident.severity IS 'P0, P1 or P2; it goes up only';
+COMMENT ON COLUMN chat_v11.incident.opened_as IS 'severity at first';
+COMMENT ON COLUMN chat_v11.incident.title IS 'what is seen, one line';
+COMMENT ON COLUMN chat_v11.incident.ic IS 'incident commander: who leads';
+COMMENT ON COLUMN chat_v11.incident.opened_at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.incident.opened_by IS 'sub of the JWT claims, else the session role; it annotates';
+COMMENT ON COLUMN chat_v11.incident.escalated_at IS 'last time that its severity went up, or null';
+COMMENT ON COLUMN chat_v11.incident.closed_at IS 'null while it is open';
+COMMENT ON COLUMN chat_v11.incident.closed_by IS 'as opened_by';
+COMMENT ON COLUMN chat_v11.incident.mock_clock IS 'opened under chat_v11.mock_now: a drill';
+COMMENT ON TABLE chat_v11.incident_note IS 'timelines of the incidents, append-only; written by note_incident(); ERR_APPEND_ONLY';
+COMMENT ON COLUMN chat_v11.incident_note.incident IS 'which';
+COMMENT ON COLUMN chat_v11.incident_note.at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.incident_note.n IS 'order among those of one moment';
+COMMENT ON COLUMN chat_v11.incident_note.kind IS 'note, fact, decision, action, check; opened, escalated, closed';
+COMMENT ON COLUMN chat_v11.incident_note.author IS 'sub of the JWT claims, else the session role, or chat_v11 guard';
+COMMENT ON COLUMN chat_v11.incident_note.text IS 'at most 4 kB';
+COMMENT ON COLUMN chat_v11.incident_note.data IS
+	'opened: gates, state and the last 50 rows of the log; decision: what the gates said; check: point; escalated: from, to; '
+	'closed: gates';
+COMMENT ON TABLE chat_v11.action_item IS 'what is to be done after incidents and the rollout; ERR_APPEND_ONLY';
+COMMENT ON COLUMN chat_v11.action_item.id IS '1, 2, 3, ...';
+COMMENT ON COLUMN chat_v11.action_item.incident IS 'from which, or null';
+COMMENT ON COLUMN chat_v11.action_item.text IS 'what, at most 4 kB';
+COMMENT ON COLUMN chat_v11.action_item.owner IS 'who, or null';
+COMMENT ON COLUMN chat_v11.action_item.due IS 'until when, or null';
+COMMENT ON COLUMN chat_v11.action_item.created_at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.action_item.created_by IS 'session role';
+COMMENT ON COLUMN chat_v11.action_item.closed_at IS 'null while it is open';
+COMMENT ON COLUMN chat_v11.action_item.closed_by IS 'session role';
+COMMENT ON COLUMN chat_v11.action_item.resolution IS 'closed or accepted, or null';
+COMMENT ON COLUMN chat_v11.action_item.closing_text IS 'how, or why it stays undone';

@@ -9,8 +9,6 @@ SELECT pg_catalog.set_config('chat_v11_update.members', (SELECT pg_catalog.array
 	AND d.deptype = 'e'), true);
 
 -- Limits of recovery.
-INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_setting() d
-	WHERE d.name NOT IN (SELECT s.name FROM chat_v11.setting s);
 -- When each dialog had its last full state, in two tables that take turns and are emptied: no row is ever deleted one by
 -- one.  Not in a dump: after a restore every dialog may have one.  A row is updated in place, within its page.
 CREATE TABLE chat_v11.full_state_0 (
@@ -36,6 +34,128 @@ CREATE FUNCTION chat_v11.resync_backoff_ms(p_attempt integer, p_key text) RETURN
 CREATE FUNCTION chat_v11.recovery_policy() RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'chat_v11_recovery_policy' LANGUAGE C STABLE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+
+-- Incidents: declared by people, escalated also by the guard.  An open P0 or P1 turns check `incident`, so whoever
+-- changes one holds the lock under which the rollout changes.  Notes take no lock: a scribe never waits.
+
+CREATE TABLE chat_v11.incident (
+	id bigint NOT NULL PRIMARY KEY CHECK (id > 0),
+	severity text NOT NULL CHECK (severity IN ('P0', 'P1', 'P2')),
+	opened_as text NOT NULL CHECK (opened_as IN ('P0', 'P1', 'P2')),
+	title text NOT NULL,
+	ic text NOT NULL,
+	opened_at timestamptz NOT NULL,
+	opened_by text NOT NULL,
+	escalated_at timestamptz,
+	closed_at timestamptz,
+	closed_by text,
+	mock_clock boolean NOT NULL
+);
+
+-- The timeline, append-only.  Without a key of its own: two scribes at once need not wait for each other, and `n` orders
+-- what one moment brought.
+CREATE TABLE chat_v11.incident_note (
+	incident bigint NOT NULL,
+	at timestamptz NOT NULL,
+	n integer NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('note', 'fact', 'decision', 'action', 'check', 'opened', 'escalated', 'closed')),
+	author text NOT NULL,
+	text text NOT NULL,
+	data jsonb
+);
+CREATE INDEX incident_note_incident ON chat_v11.incident_note (incident, at, n);
+ALTER TABLE chat_v11.incident_note REPLICA IDENTITY FULL;
+
+CREATE TABLE chat_v11.action_item (
+	id bigint NOT NULL PRIMARY KEY CHECK (id > 0),
+	incident bigint,
+	text text NOT NULL,
+	owner text,
+	due date,
+	created_at timestamptz NOT NULL,
+	created_by text NOT NULL,
+	closed_at timestamptz,
+	closed_by text,
+	resolution text CHECK (resolution IN ('closed', 'accepted')),
+	closing_text text,
+	CHECK ((closed_at IS NULL) = (resolution IS NULL))
+);
+
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.incident', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.incident_note', '');
+SELECT pg_catalog.pg_extension_config_dump('chat_v11.action_item', '');
+
+-- Written by the functions below, by a restore and by a subscription.
+CREATE FUNCTION chat_v11.incident_guard() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'chat_v11_incident_guard' LANGUAGE C;
+CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.incident
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.incident_guard();
+CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.incident_note
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.incident_guard();
+CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.action_item
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.incident_guard();
+ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "05_incident_guard";
+ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "05_incident_guard";
+ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "05_incident_guard";
+
+CREATE FUNCTION chat_v11.open_incident(p_severity text, p_title text, p_ic text DEFAULT NULL) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'chat_v11_open_incident' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.escalate_incident(p_incident bigint, p_severity text, p_text text DEFAULT NULL) RETURNS text
+	AS 'MODULE_PATHNAME', 'chat_v11_escalate_incident' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.note_incident(p_incident bigint, p_text text, p_kind text DEFAULT 'note') RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'chat_v11_note_incident' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.close_incident(p_incident bigint, p_text text) RETURNS interval
+	AS 'MODULE_PATHNAME', 'chat_v11_close_incident' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.incidents()
+	RETURNS TABLE (incident bigint, severity text, title text, ic text, opened_at timestamptz, opened_by text,
+		lasts interval, last_decision_at timestamptz, decision_due_at timestamptz, decision_overdue interval)
+	AS 'MODULE_PATHNAME', 'chat_v11_incidents' LANGUAGE C STABLE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.checklist(p_incident bigint)
+	RETURNS TABLE (n integer, point text, done boolean, remark text, decision_overdue interval)
+	AS 'MODULE_PATHNAME', 'chat_v11_checklist' LANGUAGE C STABLE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.postmortem(p_incident bigint) RETURNS text
+	AS 'MODULE_PATHNAME', 'chat_v11_postmortem' LANGUAGE C STABLE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.add_action_item(p_text text, p_owner text DEFAULT NULL, p_due date DEFAULT NULL,
+	p_incident bigint DEFAULT NULL) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'chat_v11_add_action_item' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.assign_action_item(p_item bigint, p_owner text, p_due date) RETURNS void
+	AS 'MODULE_PATHNAME', 'chat_v11_assign_action_item' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.close_action_item(p_item bigint, p_resolution text DEFAULT 'closed', p_text text DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'chat_v11_close_action_item' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.completion() RETURNS TABLE (criterion text, met boolean, why text)
+	AS 'MODULE_PATHNAME', 'chat_v11_completion' LANGUAGE C STABLE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+-- The playbook forbids risky DDL while a P0 is open.  It reads without rights of its own, and fails open.
+CREATE FUNCTION chat_v11.ddl_freeze() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'chat_v11_ddl_freeze' LANGUAGE C;
+CREATE EVENT TRIGGER chat_v11_ddl_freeze ON ddl_command_start EXECUTE FUNCTION chat_v11.ddl_freeze();
+
+-- Settings that 0.4 had not.
+INSERT INTO chat_v11.setting SELECT d.name, d.value FROM chat_v11.default_setting() d
+	WHERE d.name NOT IN (SELECT s.name FROM chat_v11.setting s);
 
 -- Rights: none on what is new, but those of the levels.
 SELECT chat_v11.revoke_everything(pg_catalog.current_setting('chat_v11_update.members')::pg_catalog.oid[]);
@@ -67,3 +187,68 @@ COMMENT ON COLUMN chat_v11.full_state_0.admitted_at IS 'by the rule clock';
 COMMENT ON TABLE chat_v11.full_state_1 IS 'as chat_v11.full_state_0';
 COMMENT ON COLUMN chat_v11.full_state_1.dialog IS 'as in chat_v11.full_state_0';
 COMMENT ON COLUMN chat_v11.full_state_1.admitted_at IS 'as in chat_v11.full_state_0';
+COMMENT ON FUNCTION chat_v11.open_incident(text, text, text) IS
+	'declares an incident, P0, P1 or P2, and takes the playbook''s slice into its timeline; its number. A P0 kills at once: '
+	'if the incident cannot be written down the kill stands, with a WARNING, and the answer is null. An open P0 or P1 '
+	'closes promotions and resumes';
+COMMENT ON FUNCTION chat_v11.escalate_incident(bigint, text, text) IS
+	'makes it more severe, to P1 or P0; to P0 it kills, as open_incident() does; the new severity';
+COMMENT ON FUNCTION chat_v11.note_incident(bigint, text, text) IS
+	'a line of the timeline: note, fact, decision (with the gates of the moment), action, or check:5, :6, :9, :10 for a point '
+	'of the checklist that the database cannot know; its time';
+COMMENT ON FUNCTION chat_v11.close_incident(bigint, text) IS
+	'ends it; how long it lasted. ERR_GATE_CLOSED for a P0 before its exit criteria hold, and for a P1 while a P0 or P1 check '
+	'fails: DETAIL says what is missing, HINT when it can be over';
+COMMENT ON FUNCTION chat_v11.incidents() IS 'those that are open, and since when the IC''s decision is overdue';
+COMMENT ON FUNCTION chat_v11.checklist(bigint) IS
+	'the ten points of the playbook, those that the database knows ticked, and the others by note_incident()';
+COMMENT ON FUNCTION chat_v11.postmortem(bigint) IS
+	'an incident as Markdown, UTC: timeline, figures around it, decisions and on what, and the sections that people fill in';
+COMMENT ON FUNCTION chat_v11.completion() IS 'section 10 of the rollout''s runbook: each criterion, whether it is met, and why';
+COMMENT ON FUNCTION chat_v11.add_action_item(text, text, date, bigint) IS
+	'something to be done, by whom and until when, from an incident or from none; its number';
+COMMENT ON FUNCTION chat_v11.assign_action_item(bigint, text, date) IS 'gives it an owner and a date';
+COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
+	'closed: it is done; accepted: it stays undone, and why';
+COMMENT ON FUNCTION chat_v11.incident_guard() IS
+	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write, a restore and a subscription';
+COMMENT ON FUNCTION chat_v11.ddl_freeze() IS
+	'event trigger: warns of DDL while a P0 is open, or refuses it with ERR_FORBIDDEN, by setting ddl_freeze; superusers and '
+	'temporary objects pass, as does all that it cannot judge';
+COMMENT ON EVENT TRIGGER chat_v11_ddl_freeze IS 'DDL while a P0 incident is open: setting ddl_freeze';
+COMMENT ON TABLE chat_v11.incident IS 'incidents; written by open_incident(), escalate_incident(), close_incident() and the guard; ERR_APPEND_ONLY';
+COMMENT ON COLUMN chat_v11.incident.id IS '1, 2, 3, ...';
+COMMENT ON COLUMN chat_v11.incident.severity IS 'P0, P1 or P2; it goes up only';
+COMMENT ON COLUMN chat_v11.incident.opened_as IS 'severity at first';
+COMMENT ON COLUMN chat_v11.incident.title IS 'what is seen, one line';
+COMMENT ON COLUMN chat_v11.incident.ic IS 'incident commander: who leads';
+COMMENT ON COLUMN chat_v11.incident.opened_at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.incident.opened_by IS 'sub of the JWT claims, else the session role; it annotates';
+COMMENT ON COLUMN chat_v11.incident.escalated_at IS 'last time that its severity went up, or null';
+COMMENT ON COLUMN chat_v11.incident.closed_at IS 'null while it is open';
+COMMENT ON COLUMN chat_v11.incident.closed_by IS 'as opened_by';
+COMMENT ON COLUMN chat_v11.incident.mock_clock IS 'opened under chat_v11.mock_now: a drill';
+COMMENT ON TABLE chat_v11.incident_note IS 'timelines of the incidents, append-only; written by note_incident(); ERR_APPEND_ONLY';
+COMMENT ON COLUMN chat_v11.incident_note.incident IS 'which';
+COMMENT ON COLUMN chat_v11.incident_note.at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.incident_note.n IS 'order among those of one moment';
+COMMENT ON COLUMN chat_v11.incident_note.kind IS 'note, fact, decision, action, check; opened, escalated, closed';
+COMMENT ON COLUMN chat_v11.incident_note.author IS 'sub of the JWT claims, else the session role, or chat_v11 guard';
+COMMENT ON COLUMN chat_v11.incident_note.text IS 'at most 4 kB';
+COMMENT ON COLUMN chat_v11.incident_note.data IS
+	'opened: gates, state and the last 50 rows of the log; decision: what the gates said; check: point; escalated: from, to; '
+	'closed: gates';
+COMMENT ON TABLE chat_v11.action_item IS 'what is to be done after incidents and the rollout; ERR_APPEND_ONLY';
+COMMENT ON COLUMN chat_v11.action_item.id IS '1, 2, 3, ...';
+COMMENT ON COLUMN chat_v11.action_item.incident IS 'from which, or null';
+COMMENT ON COLUMN chat_v11.action_item.text IS 'what, at most 4 kB';
+COMMENT ON COLUMN chat_v11.action_item.owner IS 'who, or null';
+COMMENT ON COLUMN chat_v11.action_item.due IS 'until when, or null';
+COMMENT ON COLUMN chat_v11.action_item.created_at IS 'by the rule clock';
+COMMENT ON COLUMN chat_v11.action_item.created_by IS 'session role';
+COMMENT ON COLUMN chat_v11.action_item.closed_at IS 'null while it is open';
+COMMENT ON COLUMN chat_v11.action_item.closed_by IS 'session role';
+COMMENT ON COLUMN chat_v11.action_item.resolution IS 'closed or accepted, or null';
+COMMENT ON COLUMN chat_v11.action_item.closing_text IS 'how, or why it stays undone';
+COMMENT ON FUNCTION chat_v11.handover() IS
+	'for the next person on call, Markdown, UTC: state, last three rows of the gate log, gates, incidents, guard, next action';

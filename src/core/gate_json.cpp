@@ -158,6 +158,8 @@ to_json(const GateAnswer &answer, const Settings &settings, const std::vector<st
 		json["telemetry_error"] = answer.telemetry_error;
 	if (!answer.gate_log_error.empty())
 		json["gate_log_error"] = answer.gate_log_error;
+	if (!answer.incident_error.empty())
+		json["incident_error"] = answer.incident_error;
 	if (!unmet.empty())
 		json["unmet_preconditions"] = unmet;
 	Json checks = Json::object();

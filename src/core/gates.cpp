@@ -84,6 +84,7 @@ evaluate(const GateInput &input) {
 	answer.window_start = input.now - std::max(input.settings.p0_clear_window, input.settings.metric_window);
 	answer.telemetry_error = input.telemetry ? "" : input.telemetry_error;
 	answer.gate_log_error = input.gate_log_error;
+	answer.incident_error = input.incident_error;
 
 	for (const auto &check : input.checks)
 		if (check.gate != Gate::rollout)
@@ -152,6 +153,9 @@ unmet_preconditions(const GateInput &input, const GateAnswer &answer) {
 	std::vector<std::string> unmet;
 	if (!answer.p0_ok)
 		unmet.push_back("a P0 check fails: " + answer.reasons.front());
+	for (const auto &incident : input.incidents)
+		if (freezes(incident.severity))
+			unmet.push_back(describe(incident));
 	if (!input.telemetry) {
 		unmet.push_back("telemetry cannot be read: " + input.telemetry_error);
 		return unmet;

@@ -4,6 +4,7 @@
 
 #include "core/checks.hpp"
 #include "core/gate_log.hpp"
+#include "core/incident.hpp"
 #include "core/metrics.hpp"
 #include "core/policy.hpp"
 #include "core/state.hpp"
@@ -44,6 +45,9 @@ struct GateInput {
 	std::string gate_log_error;           // why it could not be read, or ""
 	bool gate_log_outdated = false;       // because its table is of an older version, which had no guard
 	std::optional<GuardSign> guard;       // nothing where there cannot be one
+	std::vector<Incident> incidents;      // those that are open, oldest first
+	std::string incident_error;           // why they could not be read, or ""
+	bool incidents_outdated = false;      // their tables wait for the update to 0.5
 };
 
 struct CheckResult {
@@ -77,6 +81,7 @@ struct GateAnswer {
 	State state;
 	std::string telemetry_error;
 	std::string gate_log_error;
+	std::string incident_error;
 	std::optional<Time> earliest; // when the gates open if nothing but time is missing
 
 	bool

@@ -56,6 +56,11 @@ guard_act(const GateAnswer &answer) {
 	return std::nullopt;
 }
 
+std::string
+p0_failures(const GateAnswer &answer) {
+	return failing(answer, OnFail::kill);
+}
+
 Duration
 retry_after(int failures, Duration interval) {
 	constexpr Duration longest = std::chrono::seconds(30);
@@ -119,6 +124,23 @@ decision_notification(const State &state, std::optional<Decision> before, Decisi
 	json["to"] = name(after);
 	json["decision"] = name(after);
 	json["reason"] = reason_json(reason);
+	json["at"] = format_iso(at);
+	return payload(json);
+}
+
+std::string
+incident_notification(const Incident &incident, const State &state, std::string_view from, std::string_view to,
+					  std::string_view by, Time at) {
+	Json json;
+	json["event"] = "incident";
+	json["version"] = state.version;
+	json["incident"] = incident.id;
+	json["severity"] = name(incident.severity);
+	json["from"] = from.empty() ? Json(nullptr) : Json(from);
+	json["to"] = to;
+	json["decision"] = nullptr;
+	json["reason"] = reason_json(incident.title);
+	json["by"] = truncate_utf8(std::string(by), max_name_bytes);
 	json["at"] = format_iso(at);
 	return payload(json);
 }

@@ -18,6 +18,10 @@ struct GuardAct {
 };
 std::optional<GuardAct> guard_act(const GateAnswer &answer);
 
+// The P0 checks that fail and would kill, whether or not there is anything left to kill; "" where none does.  They make
+// an open P1 incident a P0.
+std::string p0_failures(const GateAnswer &answer);
+
 // How long after a failed round the next one is tried: twice as long each time, from the interval up to 30 s.
 Duration retry_after(int failures, Duration interval);
 
@@ -41,5 +45,10 @@ std::string state_notification(const State &before, const State &after, std::str
 // {"event": "decision", "version", "from", "to", "decision", "reason", "at"}: `from` and `to` are decisions
 std::string decision_notification(const State &state, std::optional<Decision> before, Decision after,
 								  std::string_view reason, Time at);
+
+// {"event": "incident", "version", "incident", "severity", "from", "to", "decision", "reason", "by", "at"}: `from` is a
+// severity, or null for an opening, `to` a severity or "closed"; the decision is null, the reason the title
+std::string incident_notification(const Incident &incident, const State &state, std::string_view from,
+								  std::string_view to, std::string_view by, Time at);
 
 } // namespace chat_v11

@@ -78,6 +78,25 @@ gate_lines(const GateAnswer &gates) {
 }
 
 std::string
+incident_lines(const GateInput &input) {
+	if (input.incidents_outdated)
+		return "Not kept before the update to 0.5: `alter extension chat_v11 update;`\n";
+	if (!input.incident_error.empty())
+		return "Unknown, they cannot be read: " + markdown_text(input.incident_error) + "\n";
+	if (input.incidents.empty())
+		return "None.\n";
+	std::string text;
+	for (const auto &incident : input.incidents) {
+		const auto due = decision_due(incident, input.settings.decision_interval, input.now);
+		text += "- **" + markdown_text(describe(incident)) + "**, for " +
+				format_duration(floor_second(input.now) - floor_second(incident.opened_at)) + ". ";
+		text += due.overdue ? "**Its IC's decision is overdue since " + at_second(*due.at) + ".**\n"
+							: "Next decision due by " + at_second(*due.at) + ".\n";
+	}
+	return text;
+}
+
+std::string
 guard_lines(const Handover &handover) {
 	if (!handover.guard)
 		return "Unknown.\n";
@@ -150,7 +169,7 @@ handover_text(const Handover &handover) {
 	text += "\n## Next action\n\n" + action_lines(next_step(input.state, handover.gates));
 	text += "\n## Gates now\n\n" + gate_lines(handover.gates);
 	text += "\n## Last snapshots of the gates\n\n" + snapshot_lines(handover.snapshots);
-	text += "\n## Open incidents\n\nNot kept by this version: ask the incident's channel.\n";
+	text += "\n## Open incidents\n\n" + incident_lines(input);
 	text += "\n## Guard\n\n" + guard_lines(handover);
 	return text;
 }

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view preflight_name = "preflight";
 constexpr std::array<std::string_view, 2> preflight_words = {"warn", "enforce"}; // as Preflight has them
+constexpr std::string_view ddl_freeze_name = "ddl_freeze";
+constexpr std::array<std::string_view, 3> ddl_freeze_words = {"off", "warn", "refuse"}; // as DdlFreeze has them
 
 SettingRule
 of_recovery(std::string_view name, std::string_view default_value, Duration Settings::*span, Duration least,
@@ -72,6 +74,8 @@ setting_rules() {
 		 "seconds"},
 		{"max_data_age", "00:02:00", &Settings::max_data_age, 1s, 24h, 1us,
 		 "telemetry older than this counts as no data"},
+		{"decision_interval", "00:10:00", &Settings::decision_interval, 1min, 24h, 1us,
+		 "how often the IC of an open incident owes a decision"},
 		{preflight_name,
 		 "warn",
 		 nullptr,
@@ -80,6 +84,14 @@ setting_rules() {
 		 1us,
 		 "unmet preconditions at start: warn or enforce",
 		 {preflight_words.begin(), preflight_words.end()}},
+		{ddl_freeze_name,
+		 "warn",
+		 nullptr,
+		 0s,
+		 0s,
+		 1us,
+		 "DDL while a P0 incident is open: off, warn or refuse; superusers and temporary objects pass",
+		 {ddl_freeze_words.begin(), ddl_freeze_words.end()}},
 		{"bucketing",
 		 name(Settings{}.bucketing),
 		 nullptr,
@@ -128,6 +140,8 @@ apply_setting(Settings &settings, const SettingRule &rule, std::string_view text
 		const auto index = word - rule.words.begin();
 		if (rule.name == preflight_name)
 			settings.preflight = static_cast<Preflight>(index);
+		else if (rule.name == ddl_freeze_name)
+			settings.ddl_freeze = static_cast<DdlFreeze>(index);
 		else
 			settings.bucketing = static_cast<Bucketing>(index);
 		return;
@@ -142,8 +156,11 @@ apply_setting(Settings &settings, const SettingRule &rule, std::string_view text
 
 std::string_view
 setting_word(const Settings &settings, const SettingRule &rule) {
-	return rule.name == preflight_name ? preflight_words[static_cast<size_t>(settings.preflight)]
-									   : name(settings.bucketing);
+	if (rule.name == preflight_name)
+		return preflight_words[static_cast<size_t>(settings.preflight)];
+	if (rule.name == ddl_freeze_name)
+		return ddl_freeze_words[static_cast<size_t>(settings.ddl_freeze)];
+	return name(settings.bucketing);
 }
 
 } // namespace chat_v11

@@ -30,6 +30,7 @@ const StagePolicy &policy_of(const std::vector<StagePolicy> &policies, Stage sta
 void validate_policy(const StagePolicy &policy);
 
 enum class Preflight { warn, enforce };
+enum class DdlFreeze { off, warn, refuse }; // what becomes of DDL while a P0 incident is open
 
 // Windows are whole minutes, because every figure is a sum of one-minute slices ending now.
 struct Settings {
@@ -38,7 +39,9 @@ struct Settings {
 	Duration stall_window = std::chrono::minutes(5);
 	Duration report_grace = std::chrono::seconds(2);
 	Duration max_data_age = std::chrono::minutes(2);
+	Duration decision_interval = std::chrono::minutes(10); // how often an open incident asks its IC for a decision
 	Preflight preflight = Preflight::warn;
+	DdlFreeze ddl_freeze = DdlFreeze::warn;
 	Bucketing bucketing = Bucketing::flagd_v2; // frozen once anybody was live; rollout_state has what is in force
 
 	// Of recovery, not of the gates.
@@ -56,7 +59,7 @@ enum class SettingUse { gates, recovery };
 struct SettingRule {
 	std::string_view name;
 	std::string_view default_value; // an interval's text, or a word
-	Duration Settings::*span;       // null for the one that is a word
+	Duration Settings::*span;       // null for one that is a word
 	Duration least;
 	Duration most;
 	Duration multiple_of;

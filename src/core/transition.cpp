@@ -360,6 +360,16 @@ resume_blockers(const GateAnswer &gates) {
 }
 
 std::string
+blocker_lines(const std::vector<const CheckResult *> &blockers) {
+	return failing(blockers);
+}
+
+std::string
+blocker_hint(const std::vector<const CheckResult *> &blockers, const std::string &command) {
+	return gate_hint(blockers, command);
+}
+
+std::string
 set_command(Stage stage, bool kill_switch, std::string_view note) {
 	return "select * from public.chat_set_v11_rollout_state('" + std::string(name(stage)) + "', " +
 		   (kill_switch ? "true" : "false") + ", '" + std::string(note) + "');";

@@ -65,6 +65,11 @@ std::string next_step(const State &state, const GateAnswer &gates);
 // Whether, and what, keeps a killed rollout from its resume: the failing checks, or nothing.
 std::vector<const CheckResult *> resume_blockers(const GateAnswer &gates);
 
+// What blocks, a line each: "P0 fail: REASON"; and what to do about it: when it is over by itself, and the command
+// then.
+std::string blocker_lines(const std::vector<const CheckResult *> &blockers);
+std::string blocker_hint(const std::vector<const CheckResult *> &blockers, const std::string &command);
+
 inline constexpr size_t max_note_bytes = 4096;
 inline constexpr size_t max_name_bytes = 256; // of an approver
 inline constexpr size_t min_forced_note = 20; // characters that are not blank

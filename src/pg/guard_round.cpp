@@ -3,6 +3,7 @@
 #include "core/gate_json.hpp"
 #include "pg/consumers.hpp"
 #include "pg/gate_log.hpp"
+#include "pg/incidents.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/recovery.hpp"
 #include "pg/rollout.hpp"
@@ -80,6 +81,21 @@ write_gate_log(Spi &spi, const Evaluation &evaluation, Duration jitter) {
 				  (reason.empty() ? "" : ": " + one_line(reason)));
 }
 
+// An open P1 becomes a P0 while a P0 check fails.  After the kill, in its transaction, and never what it fails for;
+// what fails is told, and tried again in the next round.
+std::string
+escalate(const GateAnswer &answer) {
+	const auto failures = p0_failures(answer);
+	if (failures.empty())
+		return {};
+	const auto failure = attempt_within(kill_gate_timeout_ms(), [&] {
+		with_spi([&](Spi &spi) {
+			(void)escalate_open(spi, std::string(guard_name), truncate_utf8(failures, max_note_bytes));
+		});
+	});
+	return failure.empty() ? "" : "an open P1 incident was not escalated: " + failure;
+}
+
 } // namespace
 
 void
@@ -91,11 +107,15 @@ watch_rollout(Watch &watch, const std::string &approver, Duration jitter) {
 			return;
 		const auto evaluation = evaluate_gates_at(watch.state, at);
 		watch.decision = evaluation.answer.decision;
-		if (const auto act = guard_act(evaluation.answer); act && act_on(watch, *act, approver))
-			return; // the change has its row in the gate log, and its notification
 		const auto trouble = [&](const std::string &text) {
-			watch.trouble += (watch.trouble.empty() ? "" : "; ") + text;
+			if (!text.empty())
+				watch.trouble += (watch.trouble.empty() ? "" : "; ") + text;
 		};
+		const auto act = guard_act(evaluation.answer);
+		const bool acted = act && act_on(watch, *act, approver);
+		trouble(escalate(evaluation.answer));
+		if (acted)
+			return; // the change has its row in the gate log, and its notification
 		if (!evaluation.answer.telemetry_error.empty())
 			trouble("the gates are blind, telemetry cannot be read: " + evaluation.answer.telemetry_error);
 		// Who holds the log for long must not keep the next look waiting.

@@ -4,6 +4,7 @@
 #include "core/refusal.hpp"
 #include "core/varint.hpp"
 #include "pg/gate_log.hpp"
+#include "pg/incidents.hpp"
 #include "pg/settings.hpp"
 #include "pg/telemetry.hpp"
 
@@ -97,6 +98,15 @@ add_gate_log(GateInput &input, bool past) {
 	input.gate_log_error = error;
 }
 
+static void
+add_incidents(GateInput &input, std::optional<Time> as_of) {
+	const auto error = read_or_tell([&](Spi &spi) { load_open_incidents(spi, input, as_of); });
+	if (error.empty())
+		return;
+	input.incidents.clear();
+	input.incident_error = error;
+}
+
 static Evaluation
 evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides) {
 	Evaluation evaluation;
@@ -106,6 +116,7 @@ evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::s
 		apply_overrides(evaluation.input, *overrides);
 	add_telemetry(evaluation.input);
 	add_gate_log(evaluation.input, as_of.has_value());
+	add_incidents(evaluation.input, as_of);
 	evaluation.answer = evaluate(evaluation.input);
 	return evaluation;
 }

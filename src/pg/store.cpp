@@ -105,7 +105,7 @@ load_checks(Spi &spi) {
 Settings
 load_settings(Spi &spi) {
 	const auto rows =
-		spi.query("SELECT s.name, s.value, CASE WHEN s.name NOT IN ('preflight', 'bucketing') THEN "
+		spi.query("SELECT s.name, s.value, CASE WHEN s.name NOT IN ('preflight', 'ddl_freeze', 'bucketing') THEN "
 				  "(extract(epoch FROM s.value::interval) * 1000000)::bigint END FROM chat_v11.setting s");
 	Settings settings;
 	for (std::int64_t i = 0; i < rows.size(); ++i)
@@ -121,7 +121,8 @@ undo_changes(Spi &spi, GateInput &input, Time as_of) {
 		"(extract(epoch FROM (h.change->'old'->>'min_duration')::interval) * 1000000)::bigint, "
 		"(extract(epoch FROM (h.change->'old'->>'max_duration')::interval) * 1000000)::bigint, "
 		"(extract(epoch FROM (h.change->'old'->>'quiet_period')::interval) * 1000000)::bigint, "
-		"CASE WHEN h.change->>'table' = 'setting' AND h.change->>'key' NOT IN ('preflight', 'bucketing') THEN "
+		"CASE WHEN h.change->>'table' = 'setting' AND h.change->>'key' NOT IN ('preflight', 'ddl_freeze', 'bucketing') "
+		"THEN "
 		"(extract(epoch FROM (h.change->'old'->>'value')::interval) * 1000000)::bigint END "
 		"FROM chat_v11.rollout_history h WHERE h.transition = 'config' AND h.changed_at > $1 ORDER BY h.id DESC",
 		Params() << as_of);

@@ -131,7 +131,7 @@ sub walk
 	my ($call, $kind, @places) = @_;
 	my $sql = "SET client_min_messages = error;\n\\o /dev/null\n";
 	# The gate log only repeats what the log has, so a change goes on without it.
-	my $killed_sql = "SELECT s.kill_switch AS killed, h.gates ?| ARRAY['unavailable', 'telemetry_error', 'gate_log_error'] "
+	my $killed_sql = "SELECT s.kill_switch AS killed, h.gates ?| ARRAY['unavailable', 'telemetry_error', 'gate_log_error', 'incident_error'] "
 	  . "OR h.transition <> 'config' "
 	  . 'AND NOT EXISTS (SELECT FROM chat_v11.gate_log g WHERE g.version = h.version) AS blind '
 	  . 'FROM chat_v11.rollout_state s, chat_v11.rollout_history h ORDER BY h.id DESC LIMIT 1';

@@ -51,7 +51,7 @@ Not enabled: write_receipt_compare, write_reject_compare, forced_resync_compare,
 
 ## Open incidents
 
-Not kept by this version: ask the incident's channel.
+None.
 
 ## Guard
 

@@ -1,0 +1,322 @@
+// Incidents: opened, escalated, noted, closed, listed.  A P0 kills before anything is written about it, and what is
+// written is never what the kill fails for.
+
+#include "pg/incidents.hpp"
+#include "core/gate_json.hpp"
+#include "core/incident_rules.hpp"
+#include "core/refusal.hpp"
+#include "pg/on_commit.hpp"
+#include "pg/settings.hpp"
+#include "pg/trigger.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace chat_v11 {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void
+warn(const std::string &sentence, const std::string &detail, const std::string &hint) {
+	const auto text = pg::from_utf8(sentence);
+	const auto more = pg::from_utf8(detail);
+	const auto next = pg::from_utf8(hint);
+	pg::call([&] {
+		ereport(WARNING, (errmsg_internal("%s", text.c_str()), errdetail_internal("%s", more.c_str()),
+						  errhint("%s", next.c_str())));
+	});
+}
+
+std::int64_t
+id_arg(FunctionCallInfo fcinfo, int n, const char *what) {
+	if (PG_ARGISNULL(n))
+		throw invalid_argument(std::string(what) + " is null", {}, "select * from chat_v11.incidents();");
+	return PG_GETARG_INT64(n);
+}
+
+Severity
+severity_arg(FunctionCallInfo fcinfo, int n) {
+	const auto text = pg::lenient_text_arg(fcinfo, n);
+	if (const auto severity = parse_severity(text.value_or("")))
+		return *severity;
+	throw invalid_argument(text ? "unknown severity \"" + truncate_utf8(*text, 64) + "\"" : "p_severity is null",
+						   "P0: writes are lost or hang; it kills the rollout. P1: recovery is degraded. P2: local.",
+						   "select chat_v11.open_incident('P0', 'what is seen', 'who leads');");
+}
+
+// One line, without blanks at its ends.
+std::string
+trimmed(const std::optional<std::string> &text) {
+	auto line = pg::one_line(text.value_or(""));
+	line.erase(0, std::min(line.find_first_not_of(' '), line.size()));
+	line.erase(line.find_last_not_of(' ') + 1);
+	return line;
+}
+
+std::string
+required_text(FunctionCallInfo fcinfo, int n, const char *what, size_t bytes) {
+	const auto text = pg::text_arg(fcinfo, n);
+	if (trimmed(text).empty())
+		throw invalid_argument(std::string(what) + " is empty");
+	if (text->size() > bytes)
+		throw invalid_argument(std::string(what) + " is longer than " + std::to_string(bytes) + " bytes",
+							   std::to_string(text->size()) + " bytes.",
+							   "Put the long story where it can be linked, and note the link.");
+	return *text;
+}
+
+// Title and IC of a P0 are whatever they are: no text keeps it from killing.
+Incident
+asked_incident(FunctionCallInfo fcinfo) {
+	Incident incident;
+	incident.severity = incident.opened_as = severity_arg(fcinfo, 0);
+	const bool lenient = incident.severity == Severity::p0;
+	incident.title = trimmed(lenient ? pg::lenient_text_arg(fcinfo, 1) : pg::text_arg(fcinfo, 1));
+	incident.ic = trimmed(lenient ? pg::lenient_text_arg(fcinfo, 2) : pg::text_arg(fcinfo, 2));
+	if (!lenient && incident.title.empty())
+		throw invalid_argument("an incident needs a title", {},
+							   "select chat_v11.open_incident('P1', 'what is seen', 'who leads');");
+	if (!lenient && (incident.title.size() > max_title_bytes || incident.ic.size() > max_name_bytes))
+		throw invalid_argument("p_title or p_ic is longer than " + std::to_string(max_title_bytes) + " bytes", {},
+							   "The story goes into chat_v11.note_incident().");
+	if (incident.title.empty())
+		incident.title = "untitled";
+	incident.title = truncate_utf8(incident.title, max_title_bytes);
+	incident.opened_by = pg::default_approver();
+	incident.ic = incident.ic.empty() ? incident.opened_by : truncate_utf8(incident.ic, max_name_bytes);
+	return incident;
+}
+
+// Kills, unless it is killed already: another version would only have every consumer say anew that it has got it.  The
+// gates as they were just before, as JSON.
+std::string
+kill_for(const std::string &note, const std::string &approver) {
+	Request request;
+	request.stage = std::string(name(Stage::canary_1));
+	request.kill_switch = true;
+	request.note = note;
+	request.approved_by = approver;
+	request.caller = pg::session_role();
+	request.also_caller = pg::other_names();
+	const auto changed = pg::change_state(request, [](const State &state) { return !state.killed(); });
+	const auto change = std::move(pg::last_change());
+	pg::last_change().reset();
+	if (changed && change)
+		return pg::gates_json(change->gates, {});
+	return {};
+}
+
+std::string
+gates_now(bool is_kill) {
+	return pg::with_latest_snapshot([&] {
+		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
+		return pg::gates_json(pg::evaluate_within(state, pg::kill_gate_timeout_ms(), is_kill), {});
+	});
+}
+
+std::string
+gates_or_why_not() {
+	std::string gates;
+	try {
+		pg::in_subtransaction([&] { gates = gates_now(true); });
+	} catch (const pg::Error &e) {
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
+			throw;
+		gates = unavailable_json(pg::to_utf8_lenient(e.what()));
+	} catch (const std::exception &e) {
+		gates = unavailable_json(e.what());
+	}
+	return gates;
+}
+
+// Runs f after a kill; its failure is told, and the kill stands.
+bool
+after_kill(const std::string &what, const std::string &hint, const std::function<void()> &f) {
+	constexpr const char *stands = "The rollout is killed all the same.";
+	// What is read there could undo the kill at the commit.
+	if (IsolationIsSerializable()) {
+		warn(what + ": not in a SERIALIZABLE transaction, where it could undo the kill at its commit", stands, hint);
+		return false;
+	}
+	const auto failure = pg::attempt_within(pg::kill_gate_timeout_ms(), f);
+	if (!failure.empty())
+		warn(what + ": " + failure, stands, hint);
+	return failure.empty();
+}
+
+std::string
+opening_text(const Incident &incident) {
+	return std::string(name(incident.severity)) + ", IC " + incident.ic + ": " + incident.title;
+}
+
+void
+require_escalation(const Incident &incident, Severity severity) {
+	const auto id = std::to_string(incident.id);
+	if (incident.closed_at)
+		throw invalid_transition(
+			"incident " + id + " is closed",
+			"Since " + format_utc(floor_second(*incident.closed_at)) + ", by " + incident.closed_by + ".",
+			"select chat_v11.open_incident('" + std::string(name(severity)) + "', 'what is seen', 'who leads');");
+	if (severity >= incident.severity)
+		throw invalid_transition("incident " + id + " is a " + std::string(name(incident.severity)) +
+									 " already: it goes up only",
+								 {}, "select chat_v11.note_incident(" + id + ", 'what is known', 'fact');");
+}
+
+} // namespace
+
+CHAT_V11_ENTRY(chat_v11_open_incident) {
+	auto incident = asked_incident(fcinfo);
+	std::int64_t id = 0;
+	std::string gates;
+	const auto insert = [&](const std::string &slice) {
+		id = pg::with_spi([&](pg::Spi &spi) {
+			incident.opened_at = pg::now();
+			return pg::insert_incident(spi, incident, opening_text(incident), slice);
+		});
+	};
+	if (incident.severity != Severity::p0) {
+		pg::lock_rollout();
+		insert(pg::take_slice(gates_now(false)));
+		return Int64GetDatum(id);
+	}
+	gates = kill_for("incident P0: " + incident.title, incident.ic);
+	std::string slice;
+	const auto again = "Try again: select chat_v11.open_incident('P0', 'what is seen', 'who leads'); or write the "
+					   "timeline down elsewhere.";
+	if (!IsolationIsSerializable())
+		slice = pg::take_slice(gates.empty() ? gates_or_why_not() : gates);
+	if (!after_kill("the incident was not opened", again, [&] { insert(slice); }))
+		PG_RETURN_NULL();
+	return Int64GetDatum(id);
+}
+
+CHAT_V11_ENTRY(chat_v11_escalate_incident) {
+	const auto id = id_arg(fcinfo, 0, "p_incident");
+	const auto severity = severity_arg(fcinfo, 1);
+	auto text = truncate_utf8(pg::lenient_text_arg(fcinfo, 2).value_or(""), max_note_bytes);
+	if (trimmed(text).empty())
+		text = "escalated";
+	const auto author = pg::default_approver();
+	const auto find = [&] {
+		return pg::with_latest_snapshot(
+			[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::find_incident(spi, id); }); });
+	};
+	const auto escalate = [&] {
+		const auto incident = pg::with_latest_snapshot(
+			[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::load_incident(spi, id); }); });
+		require_escalation(incident, severity);
+		pg::with_spi([&](pg::Spi &spi) { pg::set_severity(spi, incident, severity, author, text); });
+	};
+	if (severity != Severity::p0) {
+		pg::lock_rollout();
+		escalate();
+		return pg::text_datum(std::string(name(severity)));
+	}
+	// What is known to be wrong with the request refuses it; what cannot be known does not keep it from killing.
+	std::optional<Incident> incident;
+	const bool known = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] { incident = find(); }).empty();
+	if (known && !incident)
+		throw invalid_argument("there is no incident " + std::to_string(id), {},
+							   "select chat_v11.open_incident('P0', 'what is seen', 'who leads');");
+	if (incident)
+		require_escalation(*incident, severity);
+	(void)kill_for("incident P0: " + (incident ? incident->title : text), incident ? incident->ic : author);
+	const auto again = "Try again: select chat_v11.escalate_incident(" + std::to_string(id) + ", 'P0');";
+	if (!after_kill("the incident was not escalated", again, escalate))
+		PG_RETURN_NULL();
+	return pg::text_datum(std::string(name(severity)));
+}
+
+CHAT_V11_ENTRY(chat_v11_note_incident) {
+	const auto id = id_arg(fcinfo, 0, "p_incident");
+	const auto text = required_text(fcinfo, 1, "p_text", max_note_bytes);
+	const auto asked = parse_asked_kind(pg::text_arg(fcinfo, 2).value_or(""));
+	std::optional<std::string> data;
+	if (asked.point)
+		data = Json{{"point", *asked.point}}.dump();
+	if (asked.kind == NoteKind::decision) {
+		// On which figures it was taken.
+		const auto gates = pg::with_latest_snapshot([&] {
+			const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
+			return pg::evaluate_within(state, pg::kill_gate_timeout_ms(), false);
+		});
+		Json json;
+		if (gates.evaluation) {
+			const auto &answer = gates.evaluation->answer;
+			json = {
+				{"decision", name(answer.decision)}, {"reasons", answer.reasons}, {"state", describe(answer.state)}};
+		} else {
+			json = {{"unavailable", gates.unavailable}};
+		}
+		data = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+	}
+	pg::with_spi([&](pg::Spi &spi) {
+		pg::with_latest_snapshot([&] { (void)pg::load_incident(spi, id); });
+		pg::add_note(spi, id, asked.kind, pg::default_approver(), text, data);
+	});
+	return pg::time_datum(pg::now());
+}
+
+CHAT_V11_ENTRY(chat_v11_close_incident) {
+	const auto id = id_arg(fcinfo, 0, "p_incident");
+	const auto text = required_text(fcinfo, 1, "p_text", max_note_bytes);
+	pg::lock_rollout();
+	const auto incident = pg::with_latest_snapshot(
+		[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::load_incident(spi, id); }); });
+	if (incident.closed_at)
+		throw invalid_transition("incident " + std::to_string(id) + " is closed already",
+								 "Since " + format_utc(floor_second(*incident.closed_at)) + ", by " +
+									 incident.closed_by + ".",
+								 "select chat_v11.postmortem(" + std::to_string(id) + ");");
+	const auto gates = pg::with_latest_snapshot([&] {
+		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
+		return pg::evaluate_within(state, pg::kill_gate_timeout_ms(), false);
+	});
+	if (gates.evaluation)
+		require_closable(incident, gates.evaluation->answer);
+	else if (freezes(incident.severity))
+		throw gate_closed("incident " + std::to_string(id) + " cannot be judged to be over",
+						  "The gates cannot be read: " + gates.unavailable, "select * from chat_v11.explain_gates();");
+	pg::with_spi([&](pg::Spi &spi) {
+		pg::set_closed(spi, incident, pg::default_approver(), text, R"({"gates": )" + pg::gates_json(gates, {}) + "}");
+	});
+	return pg::interval_datum(pg::now() - incident.opened_at);
+}
+
+CHAT_V11_ENTRY(chat_v11_incidents) {
+	const auto input = pg::with_spi([](pg::Spi &spi) {
+		auto read = pg::load_gate_input(spi, State{}, pg::now());
+		pg::load_open_incidents(spi, read, std::nullopt);
+		return read;
+	});
+	if (!input.incident_error.empty())
+		throw std::runtime_error("the incidents cannot be read: " + input.incident_error);
+	pg::ResultSet results(fcinfo);
+	for (const auto &incident : input.incidents) {
+		const auto due = decision_due(incident, input.settings.decision_interval, input.now);
+		pg::Row row(results.columns());
+		pg::RowWriter(row) << incident.id << name(incident.severity) << incident.title << incident.ic
+						   << incident.opened_at << incident.opened_by << input.now - incident.opened_at
+						   << incident.last_decision << due.at << due.overdue;
+		results.put(row);
+	}
+	return static_cast<Datum>(0);
+}
+
+// BEFORE STATEMENT on the three tables: only the functions write, and nothing is ever deleted.
+CHAT_V11_ENTRY(chat_v11_incident_guard) {
+	const pg::TriggerCall trigger(fcinfo);
+	if (trigger.is_applied() || (trigger.is_insert() && pg::is_restoring()))
+		return PointerGetDatum(nullptr);
+	const auto table = trigger.table();
+	const bool rewrites = !trigger.is_insert() && (table == "incident_note" || !trigger.is_update());
+	if (pg::writing_incidents() && !rewrites)
+		return PointerGetDatum(nullptr);
+	throw append_only("chat_v11." + table + " takes no " + trigger.operation() + " by hand", {},
+					  table == "action_item" ? "select chat_v11.add_action_item('what', 'owner', '2026-12-31');"
+											 : "select chat_v11.note_incident(1, 'what is known', 'fact');");
+}
+
+} // namespace chat_v11

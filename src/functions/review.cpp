@@ -1,0 +1,238 @@
+// What comes after: checklist, postmortem, action items, and whether the rollout is complete.
+
+#include "core/postmortem.hpp"
+#include "core/refusal.hpp"
+#include "core/varint.hpp"
+#include "pg/incidents.hpp"
+#include "pg/on_commit.hpp"
+#include "pg/telemetry.hpp"
+
+#include <algorithm>
+
+namespace chat_v11 {
+
+namespace {
+
+// What led to an incident lies a while before it, and what came of it a while after.
+constexpr Duration prelude = std::chrono::minutes(30);
+constexpr Duration aftermath = std::chrono::hours(1);
+
+std::int64_t
+id_arg(FunctionCallInfo fcinfo, const char *what, const char *hint) {
+	if (PG_ARGISNULL(0))
+		throw invalid_argument(std::string(what) + " is null", {}, hint);
+	return PG_GETARG_INT64(0);
+}
+
+ChecklistInput
+read_checklist(std::int64_t id) {
+	ChecklistInput input;
+	pg::with_spi([&](pg::Spi &spi) {
+		input.incident = pg::load_incident(spi, id);
+		input.notes = pg::load_notes(spi, id);
+		input.items = pg::load_action_items(spi, id);
+		const auto opened = input.incident.opened_at;
+		const auto last = input.incident.closed_at ? *input.incident.closed_at + aftermath : pg::now();
+		input.steps = pg::load_steps(spi, opened - prelude, last);
+		input.killed_when_opened = pg::load_state_at(spi, opened).killed();
+	});
+	const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
+	input.gates = pg::evaluate_gates(state).answer;
+	return input;
+}
+
+void
+read_metrics(PostmortemInput &input) {
+	const auto minute = std::chrono::minutes(1);
+	const auto &incident = input.checklist.incident;
+	const auto begin = first_sign(input) - minute;
+	const auto end = std::max(story_end(input), begin + minute);
+	constexpr std::int64_t most_steps = 60;
+	input.metric_step = std::max<Duration>(minute, std::chrono::ceil<std::chrono::minutes>((end - begin) / most_steps));
+	input.before_from = begin - prelude;
+	input.after_to = incident.closed_at ? std::min(end + prelude, input.now) : end;
+	const auto gates =
+		pg::with_spi([&](pg::Spi &spi) { return pg::load_gate_input(spi, State{}, input.now, incident.opened_at); });
+	const auto reader = pg::with_spi([&](pg::Spi &spi) { return pg::SpanReader(spi, input.now, gates.settings); });
+	const auto read = [&](Time from, Time to) {
+		return pg::with_spi([&](pg::Spi &spi) { return reader.read(spi, from, to); });
+	};
+	constexpr auto canary = static_cast<size_t>(Cohort::v11);
+	constexpr auto control = static_cast<size_t>(Cohort::v10);
+	const auto before = read(input.before_from, begin);
+	const auto whole = read(begin, end);
+	std::optional<pg::SpanTotals> after;
+	if (input.after_to > end)
+		after = read(end, input.after_to);
+	for (const auto &rule : metric_rules()) {
+		MetricStory story;
+		story.metric = rule.name;
+		for (const auto &check : gates.checks)
+			if (check.metric == rule.name && check.judge == Judge::limit && check.counts())
+				story.limit = check.limit;
+		const auto figure = [&](const pg::SpanTotals &span, size_t cohort) {
+			return rule.of(span.totals[cohort], span.percentiles[cohort]);
+		};
+		story.before = figure(before, canary);
+		story.control = figure(whole, control);
+		if (after)
+			story.after = figure(*after, canary);
+		input.metrics.push_back(std::move(story));
+	}
+	for (auto from = begin; from < end; from += input.metric_step) {
+		pg::check_for_interrupts();
+		const auto to = std::min(from + input.metric_step, end);
+		const auto step = read(from, to);
+		size_t i = 0;
+		for (const auto &rule : metric_rules()) {
+			auto &story = input.metrics[i++];
+			const auto figure = rule.of(step.totals[canary], step.percentiles[canary]);
+			if (figure.value && (!story.worst.value || *figure.value > *story.worst.value)) {
+				story.worst = figure;
+				story.worst_from = from;
+			}
+		}
+	}
+}
+
+std::optional<std::string>
+filled(const std::optional<std::string> &text) {
+	if (!text || text->find_first_not_of(" \t\r\n") == std::string::npos)
+		return std::nullopt;
+	return text;
+}
+
+void
+require_short(const std::optional<std::string> &text, const char *what, size_t bytes) {
+	if (text && text->size() > bytes)
+		throw invalid_argument(std::string(what) + " is longer than " + std::to_string(bytes) + " bytes");
+}
+
+constexpr const char *add_example = "select chat_v11.add_action_item('what', 'owner', '2026-12-31', 1);";
+
+} // namespace
+
+CHAT_V11_ENTRY(chat_v11_checklist) {
+	const auto input = read_checklist(id_arg(fcinfo, "p_incident", "select * from chat_v11.incidents();"));
+	const auto settings =
+		pg::with_spi([](pg::Spi &spi) { return pg::load_gate_input(spi, State{}, pg::now()).settings; });
+	const auto due = decision_due(input.incident, settings.decision_interval, pg::now());
+	pg::ResultSet results(fcinfo);
+	for (const auto &point : checklist(input)) {
+		pg::Row row(results.columns());
+		pg::RowWriter(row) << point.n << point.point << point.done << point.remark << due.overdue;
+		results.put(row);
+	}
+	return static_cast<Datum>(0);
+}
+
+CHAT_V11_ENTRY(chat_v11_postmortem) {
+	PostmortemInput input;
+	input.checklist =
+		read_checklist(id_arg(fcinfo, "p_incident", "select id, title from chat_v11.incident order by id;"));
+	const auto &incident = input.checklist.incident;
+	input.now = pg::now();
+	input.points = checklist(input.checklist);
+	input.from = incident.opened_at - prelude;
+	input.to = incident.closed_at ? *incident.closed_at + aftermath : input.now;
+	pg::with_spi([&](pg::Spi &spi) {
+		input.settings = pg::load_gate_input(spi, State{}, input.now).settings;
+		input.sights = pg::load_sights(spi, input.from, input.to, incident.mock_clock);
+	});
+	try {
+		pg::in_subtransaction([&] { read_metrics(input); });
+	} catch (const pg::Error &e) {
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
+			throw;
+		input.metrics.clear();
+		input.metrics_error = pg::to_utf8_lenient(e.what());
+	} catch (const CorruptBytes &e) {
+		input.metrics.clear();
+		input.metrics_error = e.what();
+	}
+	return pg::text_datum(postmortem_text(input));
+}
+
+CHAT_V11_ENTRY(chat_v11_completion) {
+	CompletionInput input;
+	pg::with_spi([&](pg::Spi &spi) {
+		const auto state = pg::load_state(spi).state;
+		input.gates = pg::load_gate_input(spi, state, pg::now());
+		pg::load_open_incidents(spi, input.gates, std::nullopt);
+		input.incidents = pg::load_incidents_since(spi, state.entered_at.value_or(input.gates.now));
+		input.items = pg::load_action_items(spi, std::nullopt);
+		const auto review = spi.query("SELECT a.attested_at, a.ref FROM chat_v11.attestation a "
+									  "WHERE a.what = 'review' AND a.ok");
+		if (!review.empty()) {
+			input.review_attested = review.time(0, 1);
+			input.review_ref = review.text(0, 2).value_or("");
+		}
+	});
+	pg::ResultSet results(fcinfo);
+	for (const auto &each : completion(input)) {
+		pg::Row row(results.columns());
+		pg::RowWriter(row) << each.criterion << each.met << each.why;
+		results.put(row);
+	}
+	return static_cast<Datum>(0);
+}
+
+CHAT_V11_ENTRY(chat_v11_add_action_item) {
+	const auto text = filled(pg::text_arg(fcinfo, 0));
+	if (!text)
+		throw invalid_argument("an action item needs a text", {}, add_example);
+	const auto owner = filled(pg::text_arg(fcinfo, 1));
+	require_short(text, "p_text", max_note_bytes);
+	require_short(owner, "p_owner", max_name_bytes);
+	const auto incident = PG_ARGISNULL(3) ? std::nullopt : std::optional<std::int64_t>(PG_GETARG_INT64(3));
+	// The lock makes the numbers, and whoever holds it is told of.
+	pg::lock_rollout();
+	const auto id = pg::with_spi([&](pg::Spi &spi) {
+		if (incident)
+			pg::with_latest_snapshot([&] { (void)pg::load_incident(spi, *incident); });
+		return pg::insert_action_item(spi, *text, owner, PG_ARGISNULL(2) ? Datum{} : PG_GETARG_DATUM(2),
+									  PG_ARGISNULL(2), incident);
+	});
+	return Int64GetDatum(id);
+}
+
+CHAT_V11_ENTRY(chat_v11_assign_action_item) {
+	const auto id = id_arg(fcinfo, "p_item", "select id, text from chat_v11.action_item;");
+	const auto owner = filled(pg::text_arg(fcinfo, 1));
+	if (!owner || PG_ARGISNULL(2))
+		throw invalid_argument("an owner and a date are needed", {},
+							   "select chat_v11.assign_action_item(" + std::to_string(id) +
+								   ", 'owner', '2026-12-31');");
+	require_short(owner, "p_owner", max_name_bytes);
+	pg::lock_rollout();
+	pg::with_spi([&](pg::Spi &spi) {
+		(void)pg::load_action_item(spi, id);
+		pg::assign_action_item(spi, id, *owner, PG_GETARG_DATUM(2));
+	});
+	PG_RETURN_VOID();
+}
+
+CHAT_V11_ENTRY(chat_v11_close_action_item) {
+	const auto id = id_arg(fcinfo, "p_item", "select id, text from chat_v11.action_item where closed_at is null;");
+	const auto resolution = pg::text_arg(fcinfo, 1).value_or("");
+	const auto text = filled(pg::text_arg(fcinfo, 2));
+	require_short(text, "p_text", max_note_bytes);
+	const auto command = "select chat_v11.close_action_item(" + std::to_string(id) + ", 'accepted', 'why');";
+	if (resolution != "closed" && resolution != "accepted")
+		throw invalid_argument("unknown resolution \"" + truncate_utf8(resolution, 64) + "\"",
+							   "closed: it is done. accepted: it stays undone, and that is accepted.", command);
+	if (resolution == "accepted" && !text)
+		throw invalid_argument("what is accepted needs a reason", {}, command);
+	pg::lock_rollout();
+	pg::with_spi([&](pg::Spi &spi) {
+		const auto item = pg::load_action_item(spi, id);
+		if (item.closed_at)
+			throw invalid_transition("action item " + std::to_string(id) + " is " + item.resolution + " already",
+									 "Since " + format_utc(floor_second(*item.closed_at)) + ".",
+									 "select * from chat_v11.completion();");
+		pg::resolve_action_item(spi, id, resolution, text);
+	});
+	PG_RETURN_VOID();
+}
+
+} // namespace chat_v11

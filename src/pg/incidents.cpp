@@ -1,0 +1,389 @@
+#include "pg/incidents.hpp"
+
+#include "core/gate_json.hpp"
+#include "core/guard.hpp"
+#include "core/refusal.hpp"
+#include "pg/on_commit.hpp"
+#include "pg/settings.hpp"
+
+namespace chat_v11::pg {
+
+namespace {
+
+bool writing = false;
+
+struct Writing {
+	Writing() { writing = true; }
+	~Writing() { writing = false; }
+	Writing(const Writing &) = delete;
+	Writing &operator=(const Writing &) = delete;
+};
+
+std::int64_t
+write(Spi &spi, const char *sql, Params params) {
+	const Writing scope;
+	return spi.execute(sql, std::move(params));
+}
+
+Oid
+table_named(const char *table) {
+	return call([&] {
+		const Oid schema = get_namespace_oid("chat_v11", true);
+		return OidIsValid(schema) ? get_relname_relid(table, schema) : InvalidOid;
+	});
+}
+
+// Its newest decision comes with it.
+#define INCIDENTS                                                                                                      \
+	"SELECT i.id, i.severity, i.opened_as, i.title, i.ic, i.opened_at, i.opened_by, i.escalated_at, i.closed_at, "     \
+	"i.closed_by, i.mock_clock, (SELECT max(n.at) FROM chat_v11.incident_note n WHERE n.incident = i.id "              \
+	"AND n.kind = 'decision') FROM chat_v11.incident i "
+
+Incident
+incident_at(const Rows &rows, std::int64_t i) {
+	Incident incident;
+	incident.id = *rows.bigint(i, 1);
+	incident.severity = parse_severity(*rows.text(i, 2)).value_or(Severity::p0);
+	incident.opened_as = parse_severity(*rows.text(i, 3)).value_or(Severity::p0);
+	incident.title = *rows.text(i, 4);
+	incident.ic = *rows.text(i, 5);
+	incident.opened_at = *rows.time(i, 6);
+	incident.opened_by = *rows.text(i, 7);
+	incident.escalated_at = rows.time(i, 8);
+	incident.closed_at = rows.time(i, 9);
+	incident.closed_by = rows.text(i, 10).value_or("");
+	incident.mock_clock = *rows.boolean(i, 11);
+	incident.last_decision = rows.time(i, 12);
+	return incident;
+}
+
+std::vector<Incident>
+incidents_of(const Rows &rows) {
+	std::vector<Incident> incidents;
+	for (std::int64_t i = 0; i < rows.size(); ++i)
+		incidents.push_back(incident_at(rows, i));
+	return incidents;
+}
+
+ActionItem
+item_at(const Rows &rows, std::int64_t i) {
+	ActionItem item;
+	item.id = *rows.bigint(i, 1);
+	item.incident = rows.bigint(i, 2);
+	item.text = *rows.text(i, 3);
+	item.owner = rows.text(i, 4);
+	item.due = rows.text(i, 5);
+	item.closed_at = rows.time(i, 6);
+	item.resolution = rows.text(i, 7).value_or("");
+	item.closing_text = rows.text(i, 8).value_or("");
+	return item;
+}
+
+#define ITEMS                                                                                                          \
+	"SELECT a.id, a.incident, a.text, a.owner, to_char(a.due, 'YYYY-MM-DD'), a.closed_at, a.resolution, "              \
+	"a.closing_text FROM chat_v11.action_item a "
+
+void
+tell_incident(const Incident &incident, std::string_view from, std::string_view to, const std::string &by, Time at) {
+	const auto state = with_latest_snapshot([] { return with_spi([](Spi &spi) { return load_state(spi).state; }); });
+	notify_on_commit(incident_notification(incident, state, from, to, by, at));
+	log_on_commit("chat_v11: incident " + std::to_string(incident.id) + ": " +
+				  (from.empty() ? std::string("opened as ") : std::string(from) + " -> ") + std::string(to) + " by " +
+				  one_line(by) + ", role " + one_line(session_role()) + ": " + one_line(incident.title));
+	warn_if_mocked();
+}
+
+} // namespace
+
+bool
+writing_incidents() {
+	return writing;
+}
+
+bool
+keeps_incidents() {
+	return OidIsValid(table_named("incident"));
+}
+
+void
+load_open_incidents(Spi &spi, GateInput &input, std::optional<Time> as_of) {
+	input.incidents.clear();
+	input.incident_error.clear();
+	input.incidents_outdated = false;
+	const auto table = table_named("incident");
+	const auto notes = table_named("incident_note");
+	if (!OidIsValid(table) || !OidIsValid(notes)) {
+		// Whoever drops a table of this version cannot pass for an older one.
+		if (!OidIsValid(table) && !OidIsValid(notes) && !OidIsValid(table_named("action_item")))
+			input.incidents_outdated = true;
+		else
+			input.incident_error = "there is no table chat_v11.incident or chat_v11.incident_note";
+		return;
+	}
+	for (const auto each : {table, notes})
+		if (!call([&] { return ConditionalLockRelationOid(each, AccessShareLock); })) {
+			input.incident_error = "another session has locked them";
+			return;
+		}
+	if (!as_of) {
+		input.incidents = incidents_of(spi.query(INCIDENTS "WHERE i.closed_at IS NULL ORDER BY i.id"));
+		return;
+	}
+	// As severe as the last escalation until then made it.
+	const auto rows = spi.query(
+		"SELECT i.id, coalesce((SELECT e.data->>'to' FROM chat_v11.incident_note e WHERE e.incident = i.id AND e.kind "
+		"= 'escalated' AND e.at <= $1 ORDER BY e.at DESC, e.n DESC LIMIT 1), i.opened_as), i.opened_as, i.title, i.ic, "
+		"i.opened_at, i.opened_by, i.escalated_at, NULL::timestamptz, NULL::text, i.mock_clock, "
+		"(SELECT max(n.at) FROM chat_v11.incident_note n WHERE n.incident = i.id AND n.kind = 'decision' AND "
+		"n.at <= $1) FROM chat_v11.incident i WHERE i.opened_at <= $1 AND (i.closed_at > $1) IS NOT FALSE ORDER BY "
+		"i.id",
+		Params() << *as_of);
+	input.incidents = incidents_of(rows);
+}
+
+std::optional<Incident>
+find_incident(Spi &spi, std::int64_t id) {
+	const auto rows = spi.query(INCIDENTS "WHERE i.id = $1", Params() << id);
+	return rows.empty() ? std::nullopt : std::optional(incident_at(rows, 0));
+}
+
+Incident
+load_incident(Spi &spi, std::int64_t id) {
+	if (auto incident = find_incident(spi, id))
+		return *std::move(incident);
+	throw invalid_argument("there is no incident " + std::to_string(id), {},
+						   "select id, severity, title from chat_v11.incident order by id;");
+}
+
+std::vector<Incident>
+load_incidents_since(Spi &spi, Time since) {
+	return incidents_of(spi.query(INCIDENTS "WHERE (i.closed_at >= $1) IS NOT FALSE ORDER BY i.id", Params() << since));
+}
+
+std::vector<IncidentNote>
+load_notes(Spi &spi, std::int64_t incident) {
+	const auto rows = spi.query("SELECT n.at, n.kind, n.author, n.text, (n.data->>'point')::bigint, "
+								"coalesce(n.data->>'decision', n.data->'gates'->>'decision'), "
+								"(SELECT string_agg(r.reason, E'\\n') FROM jsonb_array_elements_text(CASE WHEN "
+								"jsonb_typeof(coalesce(n.data->'reasons', n.data->'gates'->'reasons')) = 'array' THEN "
+								"coalesce(n.data->'reasons', n.data->'gates'->'reasons') END) r(reason)), "
+								"n.data ? 'gates' AND n.data ? 'state' AND n.data ? 'history' "
+								"FROM chat_v11.incident_note n WHERE n.incident = $1 ORDER BY n.at, n.n",
+								Params() << incident);
+	std::vector<IncidentNote> notes;
+	for (std::int64_t i = 0; i < rows.size(); ++i) {
+		IncidentNote note;
+		note.at = *rows.time(i, 1);
+		note.kind = parse_note_kind(*rows.text(i, 2)).value_or(NoteKind::note);
+		note.author = *rows.text(i, 3);
+		note.text = *rows.text(i, 4);
+		if (const auto point = rows.bigint(i, 5))
+			note.point = static_cast<int>(*point);
+		note.decision = rows.text(i, 6).value_or("");
+		note.reasons = rows.text(i, 7).value_or("");
+		note.slice = rows.boolean(i, 8);
+		notes.push_back(std::move(note));
+	}
+	return notes;
+}
+
+void
+add_note(Spi &spi, std::int64_t incident, NoteKind kind, const std::string &author, const std::string &text,
+		 const std::optional<std::string> &data) {
+	Params params;
+	params << incident << now() << name(kind) << author << text;
+	params.optional(data, TEXTOID);
+	write(spi,
+		  "INSERT INTO chat_v11.incident_note (incident, at, n, kind, author, text, data) SELECT $1, $2, "
+		  "coalesce(max(o.n), 0) + 1, $3, $4, $5, $6::jsonb FROM chat_v11.incident_note o WHERE o.incident = $1",
+		  std::move(params));
+}
+
+std::int64_t
+insert_incident(Spi &spi, Incident incident, const std::string &text, const std::string &slice) {
+	incident.id = *spi.query_latest("SELECT coalesce(max(i.id), 0) + 1 FROM chat_v11.incident i").bigint(0, 1);
+	write(spi,
+		  "INSERT INTO chat_v11.incident (id, severity, opened_as, title, ic, opened_at, opened_by, mock_clock) VALUES "
+		  "($1, $2, $2, $3, $4, $5, $6, $7)",
+		  Params() << incident.id << name(incident.severity) << incident.title << incident.ic << incident.opened_at
+				   << incident.opened_by << mock_now().has_value());
+	add_note(spi, incident.id, NoteKind::opened, incident.opened_by, text, slice);
+	tell_incident(incident, {}, name(incident.severity), incident.opened_by, incident.opened_at);
+	return incident.id;
+}
+
+void
+set_severity(Spi &spi, const Incident &incident, Severity severity, const std::string &author,
+			 const std::string &text) {
+	const auto at = now();
+	write(spi, "UPDATE chat_v11.incident SET severity = $2, escalated_at = $3 WHERE id = $1",
+		  Params() << incident.id << name(severity) << at);
+	add_note(spi, incident.id, NoteKind::escalated, author, text,
+			 R"({"from": ")" + std::string(name(incident.severity)) + R"(", "to": ")" + std::string(name(severity)) +
+				 R"("})");
+	auto now_so = incident;
+	now_so.severity = severity;
+	tell_incident(now_so, name(incident.severity), name(severity), author, at);
+}
+
+void
+set_closed(Spi &spi, const Incident &incident, const std::string &by, const std::string &text,
+		   const std::string &gates) {
+	const auto at = now();
+	write(spi, "UPDATE chat_v11.incident SET closed_at = $2, closed_by = $3 WHERE id = $1",
+		  Params() << incident.id << at << by);
+	add_note(spi, incident.id, NoteKind::closed, by, text, gates);
+	tell_incident(incident, name(incident.severity), "closed", by, at);
+}
+
+std::string
+take_slice(const std::string &gates) {
+	std::string slice = R"({"gates": )" + gates;
+	const auto add = [&](const char *key, const char *sql) {
+		std::string json;
+		const auto failure = attempt_within(kill_gate_timeout_ms(), [&] {
+			json = with_spi([&](Spi &spi) { return spi.query_latest(sql).text(0, 1).value_or("null"); });
+		});
+		slice += std::string(", \"") + key + "\": " + (failure.empty() ? json : unavailable_json(failure));
+	};
+	add("state", "SELECT (SELECT to_jsonb(s) FROM chat_v11.rollout_state s)::text");
+	// Their gates and hashes stay where they are: in the decision log, which is never shortened.
+	add("history", "SELECT coalesce(jsonb_agg(h.row ORDER BY h.id DESC), '[]')::text FROM (SELECT r.id, to_jsonb(r) - "
+				   "'{gates,prev_hash,hash}'::text[] AS row FROM chat_v11.rollout_history r ORDER BY r.id DESC LIMIT "
+				   "50) h");
+	return slice + "}";
+}
+
+std::vector<std::int64_t>
+escalate_open(Spi &spi, const std::string &author, const std::string &text) {
+	std::vector<std::int64_t> escalated;
+	if (!keeps_incidents())
+		return escalated;
+	constexpr const char *sql = INCIDENTS "WHERE i.closed_at IS NULL AND i.severity = 'P1' ORDER BY i.id";
+	if (spi.query_latest(sql).empty())
+		return escalated;
+	lock_rollout();
+	for (const auto &incident : incidents_of(spi.query_latest(sql))) {
+		set_severity(spi, incident, Severity::p0, author, text);
+		escalated.push_back(incident.id);
+	}
+	return escalated;
+}
+
+std::vector<Step>
+load_steps(Spi &spi, Time from, Time to) {
+	const auto rows = spi.query(
+		"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' THEN 'not started' ELSE "
+		"h.from_stage || CASE WHEN h.from_kill_switch THEN ', killed' ELSE ', live' END END, "
+		"h.to_stage || CASE WHEN h.to_kill_switch THEN ', killed' ELSE ', live' END, h.from_kill_switch, "
+		"h.to_kill_switch, h.decision, h.approved_by, h.changed_by, h.note, h.version, h.overridden, "
+		"coalesce((SELECT string_agg(r.reason, E'\\n') FROM jsonb_array_elements_text(CASE WHEN "
+		"jsonb_typeof(h.gates->'reasons') = 'array' THEN h.gates->'reasons' END) r(reason)), h.gates->>'unavailable'), "
+		"(h.change->>'table') || ' ' || (h.change->>'key') || ': ' || coalesce((SELECT string_agg(n.key || ' ' || "
+		"coalesce(h.change->'old'->>n.key, 'none') || ' → ' || coalesce(n.value, 'none'), ', ' ORDER BY n.key) FROM "
+		"jsonb_each_text(h.change->'new') n WHERE n.value IS DISTINCT FROM h.change->'old'->>n.key), 'as it was') "
+		"FROM chat_v11.rollout_history h WHERE h.changed_at BETWEEN $1 AND $2 ORDER BY h.id",
+		Params() << from << to);
+	std::vector<Step> steps;
+	for (std::int64_t i = 0; i < rows.size(); ++i) {
+		Step step;
+		step.id = *rows.bigint(i, 1);
+		step.at = *rows.time(i, 2);
+		step.transition = *rows.text(i, 3);
+		step.from = *rows.text(i, 4);
+		step.to = *rows.text(i, 5);
+		step.from_kill = *rows.boolean(i, 6);
+		step.to_kill = *rows.boolean(i, 7);
+		step.decision = rows.text(i, 8).value_or("");
+		step.approved_by = *rows.text(i, 9);
+		step.changed_by = *rows.text(i, 10);
+		step.note = rows.text(i, 11).value_or("");
+		step.version = *rows.bigint(i, 12);
+		step.overridden = *rows.boolean(i, 13);
+		step.reasons = rows.text(i, 14).value_or("");
+		step.change = rows.text(i, 15).value_or("");
+		steps.push_back(std::move(step));
+	}
+	return steps;
+}
+
+std::vector<GateSight>
+load_sights(Spi &spi, Time from, Time to, bool mock_clock) {
+	// `gates` is large: only the rows that tell something new are read whole.
+	const auto rows = spi.query(
+		"SELECT s.at, s.decision, array_to_string(s.failing, E'\\n'), (SELECT string_agg(r.reason, E'\\n') FROM "
+		"jsonb_array_elements_text(CASE WHEN jsonb_typeof(s.gates->'reasons') = 'array' THEN s.gates->'reasons' END) "
+		"r(reason)) FROM (SELECT g.at, g.decision, g.failing, g.gates, lag(g.decision) OVER w AS was, "
+		"lag(g.failing) OVER w AS failed FROM chat_v11.gate_log g WHERE g.at BETWEEN $1 AND $2 AND g.p0_ok IS NOT NULL "
+		"AND (NOT g.mock_clock OR $3) WINDOW w AS (ORDER BY g.at, g.version)) s "
+		"WHERE (s.decision, s.failing) IS DISTINCT FROM (s.was, s.failed) ORDER BY s.at",
+		Params() << from << to << mock_clock);
+	std::vector<GateSight> sights;
+	for (std::int64_t i = 0; i < rows.size(); ++i) {
+		GateSight sight;
+		sight.at = *rows.time(i, 1);
+		sight.decision = rows.text(i, 2).value_or("");
+		for (std::string rest = rows.text(i, 3).value_or(""); !rest.empty();) {
+			const auto end = std::min(rest.find('\n'), rest.size());
+			sight.failing.push_back(rest.substr(0, end));
+			rest.erase(0, end + 1);
+		}
+		sight.reasons = rows.text(i, 4).value_or("");
+		sights.push_back(std::move(sight));
+	}
+	return sights;
+}
+
+std::vector<ActionItem>
+load_action_items(Spi &spi, std::optional<std::int64_t> incident) {
+	Params params;
+	params.optional(incident, INT8OID);
+	const auto rows = spi.query(ITEMS "WHERE $1 IS NULL OR a.incident = $1 ORDER BY a.id", std::move(params));
+	std::vector<ActionItem> items;
+	for (std::int64_t i = 0; i < rows.size(); ++i)
+		items.push_back(item_at(rows, i));
+	return items;
+}
+
+ActionItem
+load_action_item(Spi &spi, std::int64_t id) {
+	const auto rows = spi.query_latest(ITEMS "WHERE a.id = $1", Params() << id);
+	if (rows.empty())
+		throw invalid_argument("there is no action item " + std::to_string(id), {},
+							   "select id, text from chat_v11.action_item where closed_at is null;");
+	return item_at(rows, 0);
+}
+
+std::int64_t
+insert_action_item(Spi &spi, const std::string &text, const std::optional<std::string> &owner, Datum due, bool undated,
+				   std::optional<std::int64_t> incident) {
+	const auto id = *spi.query_latest("SELECT coalesce(max(a.id), 0) + 1 FROM chat_v11.action_item a").bigint(0, 1);
+	Params params;
+	params << id;
+	params.optional(incident, INT8OID) << text;
+	params.optional(owner, TEXTOID).add(DATEOID, due, undated) << now() << session_role();
+	write(spi,
+		  "INSERT INTO chat_v11.action_item (id, incident, text, owner, due, created_at, created_by) VALUES ($1, $2, "
+		  "$3, $4, $5, $6, $7)",
+		  std::move(params));
+	return id;
+}
+
+void
+assign_action_item(Spi &spi, std::int64_t id, const std::string &owner, Datum due) {
+	write(spi, "UPDATE chat_v11.action_item SET owner = $2, due = $3 WHERE id = $1",
+		  (Params() << id << owner).add(DATEOID, due));
+}
+
+void
+resolve_action_item(Spi &spi, std::int64_t id, const std::string &resolution, const std::optional<std::string> &text) {
+	Params params;
+	params << id << now() << session_role() << resolution;
+	params.optional(text, TEXTOID);
+	write(spi,
+		  "UPDATE chat_v11.action_item SET closed_at = $2, closed_by = $3, resolution = $4, closing_text = $5 "
+		  "WHERE id = $1",
+		  std::move(params));
+}
+
+} // namespace chat_v11::pg
