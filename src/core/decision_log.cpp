@@ -32,7 +32,7 @@ parse(const std::optional<std::string> &json) {
 
 // What the gates said, in a few words.
 std::string
-gates_text(const Json &gates) {
+gates_text(const Json &gates, bool with_reason) {
 	if (!gates.is_object())
 		return "";
 	if (gates.contains("unavailable"))
@@ -40,7 +40,8 @@ gates_text(const Json &gates) {
 	const auto ok = [&](const char *key) { return gates.value(key, Json()) == Json(true) ? "ok" : "not ok"; };
 	std::string text = std::string("P0 ") + ok("p0_ok") + ", P1 " + ok("p1_ok") + ", rollout " + ok("rollout_ok");
 	const auto reasons = gates.find("reasons");
-	if (reasons != gates.end() && reasons->is_array() && !reasons->empty() && reasons->front().is_string()) {
+	if (with_reason && reasons != gates.end() && reasons->is_array() && !reasons->empty() &&
+		reasons->front().is_string()) {
 		text += ": " + reasons->front().get<std::string>();
 		if (reasons->size() > 1)
 			text += " (and " + std::to_string(reasons->size() - 1) + " more)";
@@ -49,14 +50,30 @@ gates_text(const Json &gates) {
 }
 
 std::string
+plain(const Json &value) {
+	return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// From where to where; for a config row what was changed, and the fields that differ.
+std::string
 step_text(const HistoryRow &row, const Json &change) {
 	if (!change.is_object())
 		return state_text(row.from_stage, row.from_kill_switch) + " → " + state_text(row.to_stage, row.to_kill_switch);
-	const auto word = [&](const char *key) {
-		const auto value = change.find(key);
-		return value != change.end() && value->is_string() ? value->get<std::string>() : std::string();
-	};
-	return word("table") + " " + word("key");
+	const auto part = [&](const char *key) { return change.value(key, Json()); };
+	std::string text = plain(part("table")) + " " + plain(part("key"));
+	// Who and when stand in the row's own columns.
+	constexpr std::array<std::string_view, 4> stamps = {"since", "assigned_by", "attested_at", "attested_by"};
+	const auto before = part("old");
+	std::string fields;
+	const auto after = part("new");
+	for (const auto &[key, value] : after.items()) {
+		const auto old = before.is_object() ? before.value(key, Json()) : Json();
+		if (old == value || value == part("key") || std::find(stamps.begin(), stamps.end(), key) != stamps.end())
+			continue;
+		fields +=
+			(fields.empty() ? ": " : ", ") + key + " " + (before.is_object() ? plain(old) + " → " : "") + plain(value);
+	}
+	return text + fields;
 }
 
 std::string
@@ -73,7 +90,7 @@ markdown_row(const HistoryRow &row) {
 	cell(format_utc(floor_second(row.changed_at)));
 	cell(row.transition + flags_text(row));
 	cell(step_text(row, parse(row.change)));
-	cell(gates_text(gates));
+	cell(gates_text(gates, !row.change));
 	cell(row.decision.value_or(""));
 	cell(row.approved_by);
 	cell(row.changed_by);

@@ -34,7 +34,12 @@ std::string
 verdict(const GoNoGo &facts) {
 	if (is_carried_out(facts))
 		return "carried out";
-	return facts.refusal ? "**NO-GO**: " + markdown_text(facts.refusal->what()) : "**GO**";
+	if (facts.refusal)
+		return "**NO-GO**: " + markdown_text(facts.refusal->what());
+	std::string text = "**GO**";
+	for (const auto &each : unmet(facts.preconditions))
+		text += (text == "**GO**" ? ", with a warning of " : ", ") + each.name;
+	return text;
 }
 
 std::string
@@ -116,6 +121,16 @@ state_section(const GoNoGo &facts) {
 		text += "- **This stage was reached by break-glass**, its gates were skipped: say why it is good enough to "
 				"build on\n";
 	return text;
+}
+
+std::string
+precondition_section(const GoNoGo &facts) {
+	if (facts.preconditions.empty())
+		return {};
+	std::string text = "\n| precondition | holds | |\n| --- | --- | --- |\n";
+	for (const auto &each : facts.preconditions)
+		text += "| " + each.name + " | " + (each.ok ? "yes" : "**no**") + " | " + markdown_text(each.detail) + " |\n";
+	return text + "\nThe self-test is not among them, since it writes: `select * from chat_v11.preflight();`\n";
 }
 
 std::string
@@ -249,8 +264,8 @@ classify_promotion(const State &state, std::string_view target, bool log_has_sta
 
 std::string
 go_no_go_text(const GoNoGo &facts) {
-	return head(facts) + state_section(facts) + gates_section(facts) + turned_section(facts) + decision_section(facts) +
-		   record_section(facts);
+	return head(facts) + state_section(facts) + precondition_section(facts) + gates_section(facts) +
+		   turned_section(facts) + decision_section(facts) + record_section(facts);
 }
 
 } // namespace chat_v11

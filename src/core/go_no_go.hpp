@@ -32,7 +32,8 @@ struct GoNoGo {
 	GateInput input;
 	GateAnswer gates;
 	Stage target = Stage::canary_1;
-	std::optional<Refusal> refusal; // why the target cannot be promoted to now
+	std::optional<Refusal> refusal;          // why the target cannot be promoted to now
+	std::vector<Precondition> preconditions; // of a start
 	std::string guard_state;
 	std::string guard_remark;
 	std::vector<Turned> turned;

@@ -33,7 +33,7 @@ struct Attested {
 struct PreflightFacts {
 	Stage target = Stage::canary_1;
 	std::optional<std::string> installed; // version of the extension in this database
-	std::optional<std::string> available; // default version of the control file
+	std::optional<std::string> available; // default version of the control file, where the server lists one
 	std::string library;                  // version that the library was built as
 	std::string versions_error;
 	std::string smoke_error; // names the call
@@ -46,6 +46,7 @@ struct PreflightFacts {
 	std::string roster_error;
 	std::string guard_state; // as guard_status() has it
 	std::string guard_remark;
+	bool with_self_test = true; // else the row is left out
 	std::vector<SelfTestResult> self_test;
 	std::string self_test_error; // why it was not done to its end
 };

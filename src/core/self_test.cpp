@@ -16,6 +16,8 @@ struct Recipe {
 	bool adds_to_denominator;
 };
 
+constexpr std::int64_t spare_events = 10;
+
 // An ACK alone is a missing receipt, once it is mature.
 constexpr std::array recipes = {
 	Recipe{"ack_without_receipt_10s_rate", Kind::write_ack, true},
@@ -50,9 +52,10 @@ synthetic_breach(const Check &check, const Figure &before, Time now, const Setti
 										 std::max<std::int64_t>(check.min_samples, 1) - before.denominator);
 	if (recipe->kind == Kind::send_stall)
 		events = std::max(events, stall_min_actors);
-	// Live traffic goes on meanwhile; where one event is a breach it does not matter.
+	// Live traffic goes on between this figure and the look at the gates; where one event is a breach it does not
+	// matter.
 	if (limit > 0)
-		events += events / 10;
+		events += events / 10 + spare_events;
 	if (events > most_synthetic_events)
 		breach.impossible = "it would take " + std::to_string(events) + " events";
 	else

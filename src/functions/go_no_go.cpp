@@ -54,22 +54,22 @@ target_of(FunctionCallInfo fcinfo, const State &state) {
 	return *stage;
 }
 
-// What a promotion to the target would be refused with now.  Preconditions of a start are not looked at here, since
-// their self-test writes and this page is for a standby too: preflight() has them.
-std::optional<Refusal>
-refusal_now(const pg::StoredState &stored, const pg::Evaluation &evaluation, Stage target) {
+// What a promotion to the target would be refused with now.  Of a start's preconditions the self-test is left out: it
+// writes, and this page is for a standby too.
+void
+judge(GoNoGo &facts, const pg::StoredState &stored, const pg::Evaluation &evaluation) {
 	try {
-		const auto classified = classify_promotion(stored.state, name(target), stored.log_has_state);
+		const auto classified = classify_promotion(stored.state, name(facts.target), stored.log_has_state);
+		if (classified.transition == Transition::start)
+			facts.preconditions = pg::preflight_rows(evaluation, facts.target, pg::SelfTest::no);
 		Request request;
-		request.stage = std::string(name(target));
+		request.stage = std::string(name(facts.target));
 		request.kill_switch = false;
-		(void)decide(stored.state, request, classified, &evaluation.answer,
-					 unmet(gate_preconditions(evaluation.input, evaluation.answer)),
+		(void)decide(stored.state, request, classified, &evaluation.answer, unmet(facts.preconditions),
 					 evaluation.input.settings.preflight, evaluation.input.now);
 	} catch (const Refusal &refusal) {
-		return refusal;
+		facts.refusal = refusal;
 	}
-	return std::nullopt;
 }
 
 } // namespace
@@ -79,7 +79,7 @@ CHAT_V11_ENTRY(chat_v11_go_no_go) {
 	GoNoGo facts;
 	facts.target = target_of(fcinfo, stored.state);
 	auto evaluation = pg::evaluate_gates(stored.state);
-	facts.refusal = refusal_now(stored, evaluation, facts.target);
+	judge(facts, stored, evaluation);
 	const auto guard = pg::guard_report();
 	facts.guard_state = guard.state;
 	facts.guard_remark = guard.remark;

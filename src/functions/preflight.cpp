@@ -27,7 +27,7 @@ CHAT_V11_ENTRY(chat_v11_preflight) {
 		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
 		return pg::evaluate_gates(state);
 	});
-	const auto rows = pg::preflight_rows(evaluation, target_arg(fcinfo, evaluation.input.state));
+	const auto rows = pg::preflight_rows(evaluation, target_arg(fcinfo, evaluation.input.state), pg::SelfTest::yes);
 	pg::ResultSet results(fcinfo);
 	for (const auto &precondition : rows) {
 		pg::Row row(results.columns());
@@ -53,7 +53,7 @@ CHAT_V11_ENTRY(chat_v11_assert_gate) {
 	const auto evaluation = pg::with_latest_snapshot([&] { return pg::evaluate_gates(stored.state); });
 	std::vector<Precondition> missing;
 	if (classified.transition == Transition::start) {
-		missing = unmet(pg::preflight_rows(evaluation, classified.target));
+		missing = unmet(pg::preflight_rows(evaluation, classified.target, pg::SelfTest::yes));
 		// The run that asks here is the one that the row asks for.
 		std::erase_if(missing, [](const Precondition &row) { return row.name == ci_row; });
 	}

@@ -190,7 +190,7 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	const auto *evaluation = change.gates.evaluation ? &*change.gates.evaluation : nullptr;
 	auto preflight = Preflight::warn;
 	if (evaluation && classified.transition == Transition::start) {
-		change.unmet = unmet(pg::preflight_rows(*evaluation, classified.target));
+		change.unmet = unmet(pg::preflight_rows(*evaluation, classified.target, pg::SelfTest::yes));
 		preflight = evaluation->input.settings.preflight;
 	}
 	change.before = state;

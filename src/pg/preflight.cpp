@@ -163,7 +163,7 @@ load_roster(Spi &spi) {
 }
 
 std::vector<Precondition>
-preflight_rows(const Evaluation &evaluation, Stage target) {
+preflight_rows(const Evaluation &evaluation, Stage target, SelfTest self_test) {
 	PreflightFacts facts;
 	facts.target = target;
 	with_latest_snapshot([&] {
@@ -174,7 +174,9 @@ preflight_rows(const Evaluation &evaluation, Stage target) {
 		facts.roster_error = read_within([&](Spi &spi) { facts.roster = load_roster(spi); });
 		read_guard(facts);
 	});
-	run_self_test(evaluation, facts);
+	facts.with_self_test = self_test == SelfTest::yes;
+	if (facts.with_self_test)
+		run_self_test(evaluation, facts);
 	return preflight(evaluation.input, evaluation.answer, facts);
 }
 
