@@ -135,7 +135,8 @@ BOOST_DATA_TEST_CASE(markdown_is_one_row_of_as_many_cells, bdata::make(hostile),
 	const auto line = decision_log_row(LogFormat::markdown, row);
 	const auto &head = decision_log_head(LogFormat::markdown);
 	BOOST_TEST(line.find('\n') == std::string::npos);
-	BOOST_TEST(line.find("<script") == line.find("\\<script") + 1);
+	for (size_t i = line.find('<'); i != std::string::npos; i = line.find('<', i + 1))
+		BOOST_TEST(line[i - 1] == '\\');
 	BOOST_TEST(unescaped_pipes(line) == unescaped_pipes(head[0]));
 	BOOST_TEST(unescaped_pipes(line) == unescaped_pipes(head[1]));
 }

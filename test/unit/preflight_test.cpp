@@ -62,7 +62,7 @@ const Spoilt spoilt[] = {
 	{"roster", "gone", [](PreflightFacts &facts) { facts.roster_error = "gone"; }},
 	{"ci_gate", "no run for canary_1", [](PreflightFacts &facts) { facts.ci.reset(); }},
 	{"ci_gate", "the last run was red", [](PreflightFacts &facts) { facts.ci->ok = false; }},
-	{"ci_gate", "is 1 d old", [](PreflightFacts &facts) { facts.ci->at = noon - 24h - 1us; }},
+	{"ci_gate", "old, at most 1 d counts", [](PreflightFacts &facts) { facts.ci->at = noon - 24h - 1us; }},
 	{"ci_gate", "ahead of the clock", [](PreflightFacts &facts) { facts.ci->at = noon + 1us; }},
 	{"guard", "dead, start it",
 	 [](PreflightFacts &facts) {
