@@ -1,4 +1,5 @@
-// What turns a gate: policy, checks, settings, attestations; and the roster.  Every change is a row of the decision log.
+// What turns a gate: policy, checks, settings, attestations; and the roster.  Every change is a row of the decision
+// log.
 
 #include "functions/config.hpp"
 #include "core/refusal.hpp"
