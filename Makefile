@@ -37,6 +37,9 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 chat_v11.so: chat_v11.map
+# What the library says it is; preflight() compares it with what is installed.
+src/pg/version.o: override CPPFLAGS += -DCHAT_V11_VERSION='"$(EXTVERSION)"'
+src/pg/version.o: chat_v11.control
 -include $(OBJS:.o=.d)
 
 # The script of the present version is assembled from its modules.

@@ -16,9 +16,10 @@ SELECT split_part(fixture.ask('canary_10', false), E'\n', 1);
 SELECT fixture.ask('canary_1', true);
 SELECT fixture.decision();
 -- Preconditions: a warning and a record, or a refusal where that was asked for.
-SELECT jsonb_array_length(gates->'unmet_preconditions') FROM chat_v11.rollout_history WHERE transition = 'start';
+SELECT split_part(u, ':', 1) FROM chat_v11.rollout_history, jsonb_array_elements_text(gates->'unmet_preconditions') u WHERE transition = 'start';
 DROP EXTENSION chat_v11 CASCADE;
 CREATE EXTENSION chat_v11;
+SELECT fixture.ready();
 SELECT (chat_v11.set_setting('preflight', 'enforce')).value;
 SELECT fixture.ask('canary_1', false);
 SELECT count(chat_v11.attest('telemetry:' || k, 'shown by the test', true)) FROM unnest('{write_started,write_ack,timeline_delivered,read_cursor,session_active,resync_request,pending_forever}'::text[]) k;

@@ -91,6 +91,12 @@ SELECT next_step FROM public.chat_get_v11_rollout_state();
 select gate, check_name, status, value, limit_value, reason from chat_v11.explain_gates() where enabled;
 select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%', 'name of the approver', 7);
 -- The template: what is filled in before the decision ...
+\o /dev/null
+select chat_v11.go_no_go('canary_10');
+select name, ok, detail, what_to_do from chat_v11.preflight('canary_1');
+\o
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'What the database says|Version decided|^    select';
+SELECT name, ok FROM chat_v11.preflight('canary_1') WHERE name IN ('gates', 'telemetry', 'self_test');
 select to_char(chat_v11.clock() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as utc_time, stage as current_stage, next_stage as target_stage, version, kill_switch, rollout_percent, entered_at, overdue, overridden, mock_clock from public.chat_get_v11_rollout_state();
 \o /dev/null
 select rollout_decision, gate_p0_ok, gate_p1_ok, gate_rollout_ok, reasons, mature_writes, data_age, evaluated_at, disabled_checks from public.chat_get_v11_release_gates();
@@ -106,6 +112,10 @@ select name, value, history_id from chat_v11.setting where history_id is not nul
 select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%', 'name of the approver', 1);
 \o
 -- ... and what is filled in after it.
+\o /dev/null
+select chat_v11.decision_log();
+\o
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'What the database says|approved_by';
 \o /dev/null
 select id, changed_at, transition, from_stage, to_stage, decision, approved_by, changed_by, overridden, mock_clock, note, version, encode(hash, 'hex') as hash from public.chat_get_v11_rollout_history(1);
 \o

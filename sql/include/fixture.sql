@@ -65,3 +65,12 @@ BEGIN
 	PERFORM set_config('chat_v11.mock_now', before, false);
 END
 $$;
+
+-- Every precondition of a start that people put on record, and a scheduler that does the guard's rounds.
+CREATE FUNCTION fixture.ready() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM chat_v11.assign_oncall(role, 'somebody') FROM unnest('{IC,Backend,SRE,Frontend}'::text[]) role;
+	PERFORM chat_v11.attest(what, 'shown by the test') FROM unnest('{migrations,runbook,ci:canary_1}'::text[]) what;
+	PERFORM chat_v11.guard_tick();
+END
+$$;

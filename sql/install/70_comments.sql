@@ -482,3 +482,20 @@ COMMENT ON COLUMN chat_v11.action_item.closed_at IS 'null while it is open';
 COMMENT ON COLUMN chat_v11.action_item.closed_by IS 'session role';
 COMMENT ON COLUMN chat_v11.action_item.resolution IS 'closed or accepted, or null';
 COMMENT ON COLUMN chat_v11.action_item.closing_text IS 'how, or why it stays undone';
+
+-- Preflight and records.
+COMMENT ON FUNCTION chat_v11.assign_oncall(text, text) IS
+	'(operator) puts somebody on call, null for nobody: IC, Backend, SRE, Frontend, Scribe; logged; ERR_INVALID_ARGUMENT';
+COMMENT ON FUNCTION chat_v11.preflight(text) IS
+	'(operator) one row a precondition of a start: what holds, what does not, what to do; with a self-test of the P0 gate';
+COMMENT ON FUNCTION chat_v11.assert_gate(text) IS
+	'(reader) raises what a promotion to that stage would be refused with now, and changes nothing: a gate for CI';
+COMMENT ON FUNCTION chat_v11.go_no_go(text) IS '(reader) Markdown: the record of one decision, filled in';
+COMMENT ON FUNCTION chat_v11.decision_log(text) IS
+	'(reader) the whole decision log, a line a row, as markdown, csv or jsonl; ERR_INVALID_ARGUMENT';
+COMMENT ON TABLE chat_v11.oncall IS 'who is on call, by role; change it by assign_oncall()';
+COMMENT ON COLUMN chat_v11.oncall.role IS 'IC, Backend, SRE, Frontend or Scribe; fixed';
+COMMENT ON COLUMN chat_v11.oncall.person IS 'a name, at most 256 bytes; null for nobody';
+COMMENT ON COLUMN chat_v11.oncall.since IS 'since when, by the rule clock';
+COMMENT ON COLUMN chat_v11.oncall.assigned_by IS 'session role that did it';
+COMMENT ON COLUMN chat_v11.oncall.history_id IS 'row of the log that made this content';

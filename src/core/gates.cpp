@@ -148,32 +148,4 @@ evaluate(const GateInput &input) {
 	return answer;
 }
 
-std::vector<std::string>
-unmet_preconditions(const GateInput &input, const GateAnswer &answer) {
-	std::vector<std::string> unmet;
-	if (!answer.p0_ok)
-		unmet.push_back("a P0 check fails: " + answer.reasons.front());
-	for (const auto &incident : input.incidents)
-		if (freezes(incident.severity))
-			unmet.push_back(describe(incident));
-	if (!input.telemetry) {
-		unmet.push_back("telemetry cannot be read: " + input.telemetry_error);
-		return unmet;
-	}
-	std::array<bool, kind_count> named{};
-	for (const auto &check : input.checks) {
-		const auto *rule = find_metric(check.metric);
-		if (!rule || !check.counts())
-			continue;
-		const auto kind = static_cast<size_t>(rule->fresh_kind);
-		const auto seen = input.telemetry->last_seen[kind];
-		if (named[kind] || input.wired[kind] || (seen && input.now - *seen <= wired_window))
-			continue;
-		named[kind] = true;
-		unmet.push_back("no " + std::string(kind_names[kind]) + " event was seen within 7 days, and " + check.name +
-						" rests on it");
-	}
-	return unmet;
-}
-
 } // namespace chat_v11

@@ -99,9 +99,6 @@ GateAnswer evaluate(const GateInput &input);
 // How many one-minute slices evaluate() looks at under these settings and at this stage.
 std::int64_t telemetry_minutes(const GateInput &input);
 
-// What must hold before a first start and does not: one sentence each.
-std::vector<std::string> unmet_preconditions(const GateInput &input, const GateAnswer &answer);
-
 // One user with fifty stuck sends is no mass stall.
 inline constexpr std::int64_t stall_min_actors = 3;
 

@@ -159,15 +159,15 @@ require_p0_clear(const GateAnswer &gates) {
 }
 
 void
-require_preconditions(const std::vector<std::string> &unmet, Preflight preflight) {
+require_preconditions(const std::vector<Precondition> &unmet, Preflight preflight) {
 	if (unmet.empty() || preflight == Preflight::warn)
 		return;
 	std::string text;
 	for (const auto &each : unmet)
-		text += (text.empty() ? "" : "\n") + each;
+		text += (text.empty() ? "" : "\n") + each.sentence();
 	throw gate_closed("start is refused, preconditions are not met", text,
-					  "Wire the telemetry and attest it: select chat_v11.attest('telemetry:KIND', 'where that was "
-					  "checked', true); or select chat_v11.set_setting('preflight', 'warn');");
+					  unmet.front().what_to_do +
+						  (unmet.size() > 1 ? " All of them: select * from chat_v11.preflight();" : ""));
 }
 
 // Characters that are not blank.
@@ -304,7 +304,7 @@ classify(const State &state, const Request &request, bool log_has_state) {
 
 Accepted
 decide(const State &state, const Request &request, const Classified &classified, const GateAnswer *gates,
-	   const std::vector<std::string> &unmet, Preflight preflight, Time now) {
+	   const std::vector<Precondition> &unmet, Preflight preflight, Time now) {
 	const auto &rule = rule_of(classified.transition);
 	bool overridden = false;
 	if (!classified.target_kill) {

@@ -5,7 +5,7 @@
 // classify() says which transition a request is, by the table alone.  decide() says whether it may happen, given the
 // gates as they are at that moment.  A kill passes both whatever else is wrong with the request.
 
-#include "core/gates.hpp"
+#include "core/preflight.hpp"
 #include "core/state.hpp"
 
 #include <optional>
@@ -49,9 +49,10 @@ struct Accepted {
 };
 
 // Throws ERR_GATE_CLOSED, ERR_FORBIDDEN or ERR_INVALID_ARGUMENT; for a kill, never.
-// `gates` may be null for a kill alone: nothing that a kill needs is read from it.
+// `gates` may be null for a kill alone: nothing that a kill needs is read from it.  `unmet`: preconditions of a start
+// that do not hold.
 Accepted decide(const State &state, const Request &request, const Classified &classified, const GateAnswer *gates,
-				const std::vector<std::string> &unmet, Preflight preflight, Time now);
+				const std::vector<Precondition> &unmet, Preflight preflight, Time now);
 
 // Whether the table has this step at all: what a verifier of the log asks of each of its rows.
 bool is_legal_step(Transition transition, const State &before, Stage to, bool to_kill);

@@ -1,7 +1,10 @@
-// What turns a gate: policy, checks, settings, attestations.  Every change is a row of the decision log.
+// What turns a gate: policy, checks, settings, attestations; and the roster.  Every change is a row of the decision
+// log.
 
+#include "functions/config.hpp"
 #include "core/recovery.hpp"
 #include "core/refusal.hpp"
+#include "core/roster.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -35,6 +38,14 @@ struct Table {
 	std::vector<const char *> changeable;
 	std::vector<const char *> fixed;
 	const char *hint;
+	// Rows come with use; each tells when it was changed, and by whom.
+	const char *stamp_at = nullptr;
+	const char *stamp_by = nullptr;
+
+	bool
+	grows() const {
+		return stamp_at != nullptr;
+	}
 };
 
 const Table &
@@ -55,7 +66,16 @@ table_of(const pg::TriggerCall &trigger) {
 		 "what",
 		 {"ref", "ok", "attested_at", "attested_by"},
 		 {"what"},
-		 "select chat_v11.attest('telemetry:resync_request', 'where that was checked', true);"},
+		 "select chat_v11.attest('telemetry:resync_request', 'where that was checked', true);",
+		 "attested_at",
+		 "attested_by"},
+		{"oncall",
+		 "role",
+		 {"person", "since", "assigned_by"},
+		 {"role"},
+		 "select chat_v11.assign_oncall('IC', 'NAME');",
+		 "since",
+		 "assigned_by"},
 	};
 	const auto wanted = trigger.table();
 	for (const auto &table : tables)
@@ -142,6 +162,11 @@ validate(pg::Spi &spi, const pg::TriggerCall &trigger, const Table &table) {
 		policy.min_samples = trigger.bigint(row, "min_samples").value_or(-1);
 		policy.quiet_period = span_value(spi, trigger, "quiet_period").value_or(Duration(-1));
 		validate_policy(policy);
+	} else if (table.name == "oncall") {
+		if (const auto role = trigger.text(row, "role").value_or(""); parse_role(role) != role)
+			throw invalid_argument("role \"" + role + "\" is written " + std::string(parse_role(role)), {}, table.hint);
+		if (const auto person = trigger.text(row, "person"))
+			validate_person(*person);
 	} else {
 		const auto what = trigger.text(row, "what").value_or("");
 		if (what.empty() || what.size() > 256 || trigger.text(row, "ref").value_or("").size() > max_note_bytes)
@@ -225,13 +250,13 @@ log_change(const pg::TriggerCall &trigger, const Table &table, const std::string
 	return row.id;
 }
 
-// The row as it will be stored: attested by whoever does it, and pointing at its entry in the log.
+// The row as it will be stored: stamped with whoever does it, and pointing at its entry in the log.
 HeapTuple
 logged_row(const pg::TriggerCall &trigger, const Table &table, const std::string &key) {
 	pg::TriggerCall::Replacement row(trigger);
-	if (table.name == "attestation") {
-		row.set("attested_at", pg::time_datum(pg::now()));
-		row.set("attested_by", pg::text_datum(pg::session_role()));
+	if (table.grows()) {
+		row.set(table.stamp_at, pg::time_datum(pg::now()));
+		row.set(table.stamp_by, pg::text_datum(pg::session_role()));
 	}
 	row.set("history_id", Int64GetDatum(log_change(trigger, table, key, row.apply())));
 	return row.apply();
@@ -261,25 +286,10 @@ guard_insert(const pg::TriggerCall &trigger, const Table &table, const std::stri
 		});
 		return replaced ? nullptr : trigger.new_row();
 	}
-	if (table.name != "attestation")
+	if (!table.grows())
 		throw append_only("chat_v11." + std::string(table.name) + " takes no new rows", {}, table.hint);
 	pg::with_spi([&](pg::Spi &spi) { pg::with_latest_snapshot([&] { validate(spi, trigger, table); }); });
 	return logged_row(trigger, table, key);
-}
-
-// Writes one row and returns it whole, as the table's row type.
-Datum
-write_and_return(const char *sql, pg::Params params, const Refusal &if_missing) {
-	return pg::with_spi([&](pg::Spi &spi) {
-		pg::lock_rollout();
-		if (spi.execute(sql, std::move(params)) == 0)
-			throw if_missing;
-		return pg::call([] {
-			bool is_null = false;
-			const Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-			return SPI_datumTransfer(row, false, -1);
-		});
-	});
 }
 
 std::optional<bool>
@@ -307,7 +317,21 @@ required_text(FunctionCallInfo fcinfo, int n, const char *what) {
 
 } // namespace
 
-// BEFORE ROW of each of the four tables.
+Datum
+write_and_return(const char *sql, pg::Params params, const Refusal &if_missing) {
+	return pg::with_spi([&](pg::Spi &spi) {
+		pg::lock_rollout();
+		if (spi.execute(sql, std::move(params)) == 0)
+			throw if_missing;
+		return pg::call([] {
+			bool is_null = false;
+			const Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+			return SPI_datumTransfer(row, false, -1);
+		});
+	});
+}
+
+// BEFORE ROW of each of the tables.
 CHAT_V11_ENTRY(chat_v11_config_guard) {
 	const pg::TriggerCall trigger(fcinfo);
 	const auto &table = table_of(trigger);

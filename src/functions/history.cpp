@@ -73,15 +73,18 @@ struct Misfit {
 	std::string reason;
 };
 
-// Policy, checks, settings and attestations must be what the log, or else the installation, made them.
+// Policy, checks, settings, attestations and the roster must be what the log, or else the installation, made them.
 std::optional<Misfit>
 config_misfit(pg::Spi &spi) {
-	const auto rows = spi.query(R"sql(
+	// An older version's SQL may still wait for its update.
+	const bool has_roster = *spi.query("SELECT to_regclass('chat_v11.oncall') IS NOT NULL").boolean(0, 1);
+	std::string sql = R"sql(
 		WITH present(tab, key, content, history_id) AS (
 			SELECT 'stage_policy', p.stage, to_jsonb(p) - 'history_id', p.history_id FROM chat_v11.stage_policy p
 			UNION ALL SELECT 'gate_check', c.name, to_jsonb(c) - 'history_id', c.history_id FROM chat_v11.gate_check c
 			UNION ALL SELECT 'setting', s.name, to_jsonb(s) - 'history_id', s.history_id FROM chat_v11.setting s
 			UNION ALL SELECT 'attestation', a.what, to_jsonb(a) - 'history_id', a.history_id FROM chat_v11.attestation a
+			/* roster */
 		), installed(tab, key, content) AS (
 			SELECT 'stage_policy', p.stage, to_jsonb(p) FROM chat_v11.default_stage_policy() p
 			UNION ALL SELECT 'gate_check', c.name, to_jsonb(c) FROM chat_v11.default_gate_check() c
@@ -95,7 +98,12 @@ config_misfit(pg::Spi &spi) {
 		FROM (SELECT p.tab, p.key FROM present p UNION SELECT i.tab, i.key FROM installed i UNION SELECT l.tab, l.key FROM logged l) k
 		LEFT JOIN present p USING (tab, key) LEFT JOIN installed i USING (tab, key) LEFT JOIN logged l USING (tab, key)
 		WHERE p.content IS DISTINCT FROM coalesce(l.content, i.content) OR p.history_id IS DISTINCT FROM l.id
-		ORDER BY l.id NULLS FIRST, k.tab, k.key LIMIT 1)sql");
+		ORDER BY l.id NULLS FIRST, k.tab, k.key LIMIT 1)sql";
+	if (has_roster)
+		sql.replace(
+			sql.find("/* roster */"), 12,
+			"UNION ALL SELECT 'oncall', o.role, to_jsonb(o) - 'history_id', o.history_id FROM chat_v11.oncall o");
+	const auto rows = spi.query(sql.c_str());
 	if (rows.empty())
 		return std::nullopt;
 	const auto id = rows.bigint(0, 1);

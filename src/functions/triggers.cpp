@@ -4,6 +4,7 @@
 #include "core/refusal.hpp"
 #include "pg/gate_log.hpp"
 #include "pg/on_commit.hpp"
+#include "pg/preflight.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
 #include "pg/trigger.hpp"
@@ -184,7 +185,7 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	const auto *evaluation = change.gates.evaluation ? &*change.gates.evaluation : nullptr;
 	auto preflight = Preflight::warn;
 	if (evaluation && classified.transition == Transition::start) {
-		change.unmet = unmet_preconditions(evaluation->input, evaluation->answer);
+		change.unmet = unmet(pg::preflight_rows(*evaluation, classified.target, pg::SelfTest::yes));
 		preflight = evaluation->input.settings.preflight;
 	}
 	change.before = state;
@@ -196,8 +197,8 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 							 : pg::default_approver();
 	if (!change.unmet.empty()) {
 		std::string list;
-		for (const auto &each : change.unmet)
-			list += (list.empty() ? "" : "\n") + each;
+		for (const auto &sentence : sentences(change.unmet))
+			list += (list.empty() ? "" : "\n") + sentence;
 		pg::tell(WARNING, "started although preconditions are not met", list, {});
 	}
 }
@@ -219,7 +220,7 @@ history_of(const pg::Change &change) {
 	row.version = state.version;
 	row.overridden = change.accepted.overridden;
 	row.mock_clock = pg::mock_now().has_value();
-	row.gates = pg::gates_json(change.gates, change.unmet);
+	row.gates = pg::gates_json(change.gates, sentences(change.unmet));
 	return row;
 }
 

@@ -204,8 +204,14 @@ ResultSet::ResultSet(FunctionCallInfo fcinfo) {
 							errmsg("set-valued function called in context that cannot accept a set")));
 		const MemoryContext old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
 		TupleDesc descriptor = nullptr;
-		if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
+		Oid type = InvalidOid;
+		const auto returned = get_call_result_type(fcinfo, &type, &descriptor);
+		if (returned == TYPEFUNC_SCALAR) {
+			descriptor = CreateTemplateTupleDesc(1);
+			TupleDescInitEntry(descriptor, 1, "line", type, -1, 0);
+		} else if (returned != TYPEFUNC_COMPOSITE) {
+			elog(ERROR, "return type must be a row type or one value");
+		}
 		descriptor_ = CreateTupleDescCopy(descriptor);
 		store_ = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
 		result->returnMode = SFRM_Materialize;

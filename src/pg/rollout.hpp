@@ -70,8 +70,8 @@ struct Change {
 	std::int64_t history_id = 0;
 	std::string approved_by;
 	BoundedEvaluation gates;
-	std::vector<std::string> unmet; // preconditions of a start
-	bool restored = false;          // a dump's row, equal to the log's newest: nothing is logged
+	std::vector<Precondition> unmet; // of a start
+	bool restored = false;           // a dump's row, equal to the log's newest: nothing is logged
 };
 std::optional<Change> &last_change();
 

@@ -330,6 +330,13 @@ append_history(Spi &spi, HistoryRow &row) {
 		std::move(params));
 }
 
+std::optional<HistoryRow>
+newest_change(Spi &spi) {
+	const auto rows = spi.query(
+		"SELECT h.* FROM chat_v11.rollout_history h WHERE h.transition <> 'config' ORDER BY h.id DESC LIMIT 1");
+	return rows.empty() ? std::nullopt : std::optional(history_row(rows, 0));
+}
+
 void
 walk_history(Spi &spi, const std::function<bool(const HistoryRow &)> &f) {
 	spi.for_each("SELECT h.* FROM chat_v11.rollout_history h ORDER BY h.id", {},

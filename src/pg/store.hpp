@@ -37,6 +37,9 @@ Bucketing chosen_bucketing(Spi &spi);
 void append_history(Spi &spi, HistoryRow &row);
 std::int64_t next_history_id(Spi &spi);
 
+// The newest row of the log that changed the state.
+std::optional<HistoryRow> newest_change(Spi &spi);
+
 Digest sha256(const std::string &bytes);
 
 // Calls f(row) for each row of the log in its order, until f returns false.

@@ -150,6 +150,12 @@ say "The control's traffic is there; rare kinds that no healthy chat reports are
 accepted "select what, ok, attested_by from chat_v11.attest('telemetry:pending_forever', 'client dashboards, checked before the start', true);"
 accepted "select what, ok, attested_by from chat_v11.attest('telemetry:resync_request', 'gateway metrics, checked before the start', true);"
 
+chapter "Preflight: what must hold before a start, told row by row"
+accepted "select string_agg(o.role || ' ' || o.person, ', ') as on_call from (values ('IC', 'anna'), ('Backend', 'boris'), ('SRE', 'carla'), ('Frontend', 'dmitri')) r(role, person), chat_v11.assign_oncall(r.role, r.person) o;"
+accepted "select string_agg(what, ', ') as attested from unnest('{migrations,runbook,ci:canary_1}'::text[]) w, chat_v11.attest(w, 'link to where that was checked', true);"
+say "One of them is a test: a synthetic breach turns each P0 check red, and is taken back unseen."
+accepted "select count(*) filter (where ok) || ' of ' || count(*) as preconditions, max(detail) filter (where name = 'self_test') as self_test from chat_v11.preflight();"
+
 chapter "canary_1: one percent"
 accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', false, 'start canary 1%');"
 load "2026-03-02 16:00:00" "2026-03-02 16:29:59" 1 --writes-per-hour 12000 --sparse-control 10 --share-since 2026-03-02T16:00:00Z

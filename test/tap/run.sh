@@ -48,7 +48,7 @@ chmod -R a+rX "$dir/stage"
 
 mkdir "$dir/tests" "$dir/nodes"
 find "$here" -maxdepth 1 \( -name '*.pl' -o -name '*.pm' \) -exec cp {} "$dir/tests/" \;
-cp "$here/../oracle.sql" "$dir/tests/"
+cp "$here/../oracle.sql" "$tree/.github/release-gate.sh" "$dir/tests/"
 tests=()
 if [ $# -gt 0 ]; then
 	for name in "$@"; do

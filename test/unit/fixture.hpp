@@ -257,7 +257,7 @@ inline Accepted
 apply(const GateInput &input, const Request &request) {
 	const auto classified = classify(input.state, request, input.state.exists);
 	const auto answer = evaluate(input);
-	return decide(input.state, request, classified, &answer, unmet_preconditions(input, answer),
+	return decide(input.state, request, classified, &answer, unmet(gate_preconditions(input, answer)),
 				  input.settings.preflight, input.now);
 }
 

@@ -389,40 +389,4 @@ BOOST_DATA_TEST_CASE(half_an_hour_must_pass, bdata::make({0, 1, 900, 1799, 1800,
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(preconditions)
-
-BOOST_AUTO_TEST_CASE(a_wired_healthy_system_meets_them) {
-	const auto input = not_started();
-	BOOST_TEST(unmet_preconditions(input, evaluate(input)).empty());
-}
-
-BOOST_AUTO_TEST_CASE(each_kind_that_was_never_seen_is_named_once) {
-	auto input = not_started();
-	input.telemetry->last_seen[static_cast<size_t>(Kind::write_ack)].reset();
-	input.telemetry->last_seen[static_cast<size_t>(Kind::read_cursor)] = noon - 168h - instant;
-	input.telemetry->last_seen[static_cast<size_t>(Kind::session_active)] = noon - 168h;
-	auto unmet = unmet_preconditions(input, evaluate(input));
-	BOOST_REQUIRE(unmet.size() == 2u);
-	BOOST_TEST(contains(unmet[0], "write_ack"));
-	BOOST_TEST(contains(unmet[1], "read_cursor"));
-	input.wired[static_cast<size_t>(Kind::write_ack)] = true;
-	unmet = unmet_preconditions(input, evaluate(input));
-	BOOST_TEST(unmet.size() == 1u);
-}
-
-BOOST_AUTO_TEST_CASE(a_p0_failure_and_unreadable_telemetry_are_unmet) {
-	auto input = not_started();
-	report(input, Kind::read_rollback, 1min);
-	auto unmet = unmet_preconditions(input, evaluate(input));
-	BOOST_REQUIRE(unmet.size() == 1u);
-	BOOST_TEST(contains(unmet[0], "read_rollback_detected_rate"));
-	input.telemetry.reset();
-	input.telemetry_error = "no disk";
-	unmet = unmet_preconditions(input, evaluate(input));
-	BOOST_REQUIRE(unmet.size() == 1u);
-	BOOST_TEST(contains(unmet[0], "no disk"));
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
 } // namespace chat_v11::test

@@ -285,8 +285,8 @@ BOOST_AUTO_TEST_CASE(nothing_refuses_it) {
 							for (const bool forced : {false, true}) {
 								Request request{stage, true, note, approver, version, forced, "olga"};
 								const auto classified = classify(state, request, !state.exists);
-								const auto accepted =
-									decide(state, request, classified, answer, {"unmet"}, Preflight::enforce, noon);
+								const auto accepted = decide(state, request, classified, answer,
+															 {{"row", false, "unmet", "do"}}, Preflight::enforce, noon);
 								BOOST_REQUIRE(accepted.state.stage == Stage::canary_1);
 								BOOST_REQUIRE(accepted.state.kill_switch);
 								BOOST_REQUIRE(accepted.state.version == state.version + 1);
@@ -542,15 +542,16 @@ BOOST_AUTO_TEST_CASE(unmet_preconditions_warn_or_refuse_as_preflight_says) {
 	auto input = not_started();
 	input.telemetry->last_seen.fill(std::nullopt);
 	input.telemetry->newest.fill(std::nullopt);
-	const auto unmet = unmet_preconditions(input, evaluate(input));
-	BOOST_TEST_REQUIRE(!unmet.empty());
+	const auto missing = unmet(gate_preconditions(input, evaluate(input)));
+	BOOST_TEST_REQUIRE(!missing.empty());
 	BOOST_TEST(refused(input, ask("canary_1", false)).token() == "ACCEPTED");
 
 	input.settings.preflight = Preflight::enforce;
 	const auto refusal = refused(input, ask("canary_1", false));
 	BOOST_TEST(refusal.token() == "ERR_GATE_CLOSED");
-	for (const auto &each : unmet)
-		BOOST_TEST(contains(refusal.detail(), each));
+	for (const auto &each : missing)
+		BOOST_TEST(contains(refusal.detail(), each.sentence()));
+	BOOST_TEST(contains(refusal.hint(), missing.front().what_to_do));
 	input.wired.fill(true);
 	BOOST_TEST(refused(input, ask("canary_1", false)).token() == "ACCEPTED");
 }

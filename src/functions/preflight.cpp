@@ -1,0 +1,79 @@
+// What must hold before a start, and whether a promotion would be taken now.
+
+#include "pg/preflight.hpp"
+#include "core/go_no_go.hpp"
+#include "core/refusal.hpp"
+
+namespace chat_v11 {
+
+namespace {
+
+Stage
+target_arg(FunctionCallInfo fcinfo, const State &state) {
+	const auto text = pg::text_arg(fcinfo, 0);
+	if (!text)
+		return next_target(state);
+	if (const auto stage = parse_stage(*text))
+		return *stage;
+	throw invalid_argument("unknown stage \"" + truncate_utf8(*text, 64) + "\"",
+						   "Stages are canary_1, canary_10, canary_50 and full.",
+						   "select * from chat_v11.preflight('" + std::string(name(next_target(state))) + "');");
+}
+
+} // namespace
+
+CHAT_V11_ENTRY(chat_v11_preflight) {
+	const auto evaluation = pg::with_latest_snapshot([&] {
+		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
+		return pg::evaluate_gates(state);
+	});
+	const auto rows = pg::preflight_rows(evaluation, target_arg(fcinfo, evaluation.input.state), pg::SelfTest::yes);
+	pg::ResultSet results(fcinfo);
+	for (const auto &precondition : rows) {
+		pg::Row row(results.columns());
+		pg::RowWriter out(row);
+		out << precondition.name << precondition.ok << precondition.detail;
+		if (precondition.what_to_do.empty())
+			out.null();
+		else
+			out << precondition.what_to_do;
+		results.put(row);
+	}
+	return static_cast<Datum>(0);
+}
+
+// The very rules of a promotion, and none of its effects.
+CHAT_V11_ENTRY(chat_v11_assert_gate) {
+	const auto target = pg::text_arg(fcinfo, 0);
+	if (!target)
+		throw invalid_argument("p_target_stage is null", {}, "select chat_v11.assert_gate('canary_10');");
+	const auto stored =
+		pg::with_latest_snapshot([] { return pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi); }); });
+	const auto classified = classify_promotion(stored.state, *target, stored.log_has_state);
+	const auto evaluation = pg::with_latest_snapshot([&] { return pg::evaluate_gates(stored.state); });
+	std::vector<Precondition> missing;
+	if (classified.transition == Transition::start) {
+		missing = unmet(pg::preflight_rows(evaluation, classified.target, pg::SelfTest::yes));
+		// The run that asks here is the one that the row asks for.
+		std::erase_if(missing, [](const Precondition &row) { return row.name == ci_row; });
+	}
+	Request request;
+	request.stage = *target;
+	request.kill_switch = false;
+	const auto preflight = evaluation.input.settings.preflight;
+	(void)decide(stored.state, request, classified, &evaluation.answer, missing, preflight, pg::now());
+	if (!missing.empty()) {
+		std::string list;
+		for (const auto &sentence : sentences(missing))
+			list += (list.empty() ? "" : "\n") + sentence;
+		const auto detail = pg::from_utf8(list);
+		pg::call([&] {
+			ereport(WARNING, (errmsg("preconditions of a start are not met"), errdetail_internal("%s", detail.c_str()),
+							  errhint("select * from chat_v11.preflight();")));
+		});
+	}
+	pg::warn_if_mocked();
+	PG_RETURN_VOID();
+}
+
+} // namespace chat_v11
