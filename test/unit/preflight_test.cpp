@@ -4,6 +4,8 @@
 #include "core/preflight.hpp"
 #include "fixture.hpp"
 
+#include <algorithm>
+
 namespace chat_v11::test {
 
 namespace {
@@ -167,6 +169,31 @@ BOOST_AUTO_TEST_CASE(each_kind_that_was_never_seen_is_named_once) {
 	input.wired[static_cast<size_t>(Kind::write_ack)] = true;
 	input.wired[static_cast<size_t>(Kind::read_cursor)] = true;
 	BOOST_TEST(unmet(gate_preconditions(input, evaluate(input))).empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_open_incident_is_unmet) {
+	auto input = not_started();
+	Incident incident;
+	incident.id = 3;
+	incident.severity = Severity::p1;
+	incident.title = "sends hang";
+	incident.ic = "anna";
+	incident.opened_at = noon;
+	input.incidents = {incident};
+	auto rows = unmet(gate_preconditions(input, evaluate(input)));
+	const auto find = [&] { return std::ranges::find(rows, "incidents", &Precondition::name); };
+	BOOST_REQUIRE(find() != rows.end());
+	BOOST_TEST(find()->detail == describe(incident));
+
+	input.incidents.front().severity = Severity::p2;
+	rows = unmet(gate_preconditions(input, evaluate(input)));
+	BOOST_CHECK(find() == rows.end());
+
+	input.incidents.clear();
+	input.incident_error = "no right";
+	rows = unmet(gate_preconditions(input, evaluate(input)));
+	BOOST_REQUIRE(find() != rows.end());
+	BOOST_TEST(find()->detail == "incidents cannot be read: no right");
 }
 
 BOOST_AUTO_TEST_CASE(a_p0_failure_and_unreadable_telemetry_are_unmet) {
