@@ -21,20 +21,22 @@ sql_lines() { # FILE: the lines within ```sql fences, without the indentation th
 	awk '/^ *```sql *$/ { inside = 1; next } /^ *```/ { inside = 0 } inside && NF { sub(/^ +/, ""); print }' "$1"
 }
 
-# Other lines may stand between those of the document.  A line that is missing or too early does not make the later ones
-# fail as well.
+# Other lines may stand between those of the document.  Of an order that is broken the first line is told: where the rest
+# belongs cannot be known then.
 was_run() { # DOCUMENT TEST [in order]
-	local lines order=${3:-} after=0 found where
+	local lines order=${3:-} after=0 found
 	lines=$(sql_lines "$1")
 	[ -n "$lines" ] && rc=0 || rc=1
 	verdict "$rc" "$1 has no SQL at all"
 	while IFS= read -r line; do
+		grep -qxF -e "$line" "$2" && rc=0 || rc=1
+		verdict "$rc" "$1: not in $2: $line"
+		[ -n "$order" ] && [ "$rc" = 0 ] || continue
 		found=$(LINE=$line awk -v after="$after" 'NR > after && $0 == ENVIRON["LINE"] { print NR; exit }' "$2")
 		[ -n "$found" ] && rc=0 || rc=1
-		where="not in $2"
-		[ "$after" = 0 ] || where="not in $2 after its line $after, where the lines before it end"
-		verdict "$rc" "$1: $where: $line"
-		[ -z "$order" ] || [ -z "$found" ] || after=$found
+		verdict "$rc" "$1: in $2 not after line $after, where the lines before it end: $line"
+		[ "$rc" = 0 ] || break
+		after=$found
 	done <<<"$lines"
 }
 for document in docs/runbooks/*.md; do
