@@ -45,7 +45,7 @@ UNLISTEN chat_v11;
 \o
 select incident, severity, title, ic, opened_at, decision_due_at, decision_overdue from chat_v11.incidents();
 -- 4.2
-select at, text, data->'gates'->>'decision' as decision, data->'state'->>'stage' as stage, jsonb_array_length(data->'history') as history_rows from chat_v11.incident_note where incident = 1 and kind = 'opened';
+select at, text, data->'gates'->>'decision' as decision, data->'gates'->>'stage' as stage, jsonb_array_length(data->'history') as history_rows from chat_v11.incident_note where incident = 1 and kind = 'opened';
 \o /dev/null
 select * from public.chat_get_v11_release_gates();
 select * from public.chat_get_v11_rollout_state();

@@ -116,6 +116,7 @@ SELECT gates->'unmet_preconditions' AS unmet FROM public.chat_get_v11_rollout_hi
 SELECT * FROM public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');
 -- 6.2: too early, then in time; whoever looked at an older version is told.
 CALL fixture.until('2026-03-02 09:20+00', 103, 5300);
+select ok, detail, what_to_do from chat_v11.preflight('canary_10') where name = 'ci_gate';
 select chat_v11.assert_gate('canary_10');
 select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');
 CALL fixture.until('2026-03-02 09:30+00', 12, 900);
@@ -126,6 +127,7 @@ select chat_v11.assert_gate('canary_10');
 SELECT * FROM public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%', 'name of the approver', 7);
 -- The template: what is filled in before the decision ...
 SELECT count(chat_v11.attest('ci:canary_10', 'link to the run', true));
+SELECT ok, detail FROM chat_v11.preflight('canary_10') WHERE name = 'ci_gate';
 \o /dev/null
 select chat_v11.go_no_go('canary_10');
 \o
