@@ -80,6 +80,7 @@ SELECT fixture.attempt(format($$SELECT chat_v11.force_rollout_state('%s', false,
 CALL fixture.at('2026-03-02 20:00+00');
 SELECT chat_v11.open_incident('P1', 'recovery is slow', 'anna');
 CALL fixture.at('2026-03-02 20:20+00');
+SELECT chat_v11.record('session_active', 'v11');
 SELECT chat_v11.close_incident(3, 'it was a disk');
 CALL fixture.at('2026-03-03 09:25+00');
 SELECT * FROM chat_v11.completion();
