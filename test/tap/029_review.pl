@@ -133,6 +133,35 @@ like(sql($node, 'softly', <<~'SQL'), qr/P0$/, 'a P0 check with on_fail rollback 
 	SELECT severity FROM chat_v11.incident;
 	SQL
 
+# ---- A P0 is not closed before p0_clear_window has passed since it was declared, however long the rollout was killed
+
+fresh($node, 'hasty', no_guard => 1);
+sql($node, 'hasty', 'SET client_min_messages = error; ' . set_sql('canary_1', 'true', 'for another reason')
+	  . "; SELECT chat_v11.set_setting('p0_clear_window', '30 min'); SELECT chat_v11.open_incident('P0', 'messages are lost', 'oncall')");
+like(($node->psql('hasty', "SELECT chat_v11.close_incident(1, 'never mind')"))[2], qr/ERR_GATE_CLOSED/,
+	'a P0 that was opened a second ago, on a rollout that was killed before, is not closed');
+
+# ---- An error without a text is an error
+
+fresh($node, 'speechless', no_guard => 1);
+sql($node, 'speechless', <<~'SQL');
+	CREATE FUNCTION public.speechless() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING MESSAGE = ''''; END';
+	CREATE TRIGGER speechless BEFORE INSERT ON chat_v11.incident FOR EACH ROW EXECUTE FUNCTION public.speechless();
+	SQL
+(undef, my $answer, $err) = $node->psql('speechless', "SELECT coalesce(chat_v11.open_incident('P0', 'x', 'oncall')::text, 'null')");
+is($answer, 'null', 'an incident table that fails without a word: null');
+like($err, qr/WARNING:  the incident was not opened/, '... and a warning');
+
+# ---- A scheduler's round does not hang at the admissions, with every other guard kept out
+
+fresh($node, 'hangs', no_guard => 1);
+$holder = $node->background_psql('hangs');
+$holder->query_safe('BEGIN; LOCK TABLE chat_v11.full_state_0, chat_v11.full_state_1 IN ACCESS EXCLUSIVE MODE');
+(undef, undef, $err) = $node->psql('hangs', "SET client_min_messages = error; SET statement_timeout = '4s'; SELECT chat_v11.guard_tick()");
+is($err, '', 'guard_tick() beside a locked table of admissions');
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+
 # ---- So many streams that the server has no lock left
 
 fresh($node, 'streams', no_guard => 1);
