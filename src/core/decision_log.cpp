@@ -1,7 +1,7 @@
 #include "core/decision_log.hpp"
 
-#include "core/handover.hpp"
 #include "core/refusal.hpp"
+#include "core/text.hpp"
 
 #include <nlohmann/json.hpp>
 

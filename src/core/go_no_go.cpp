@@ -1,7 +1,7 @@
 #include "core/go_no_go.hpp"
 
 #include "core/gate_checks.hpp"
-#include "core/handover.hpp"
+#include "core/text.hpp"
 #include "core/transition.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 #include "core/handover.hpp"
 
+#include "core/text.hpp"
 #include "core/transition.hpp"
 
 #include <algorithm>
@@ -140,26 +141,6 @@ action_lines(const std::string &step) {
 }
 
 } // namespace
-
-std::string
-markdown_text(const std::string &text) {
-	std::string out;
-	for (const char c : text) {
-		const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-		// A blank at the end of a line is a break.
-		if (control || c == ' ') {
-			if (!out.empty() && out.back() != ' ')
-				out += ' ';
-			continue;
-		}
-		if (std::string_view("\\`*[<|").find(c) != std::string_view::npos)
-			out += '\\';
-		out += c;
-	}
-	while (!out.empty() && out.back() == ' ')
-		out.pop_back();
-	return out;
-}
 
 std::string
 handover_text(const Handover &handover) {

@@ -37,7 +37,4 @@ struct Handover {
 
 std::string handover_text(const Handover &handover);
 
-// One line of Markdown text: what somebody typed can neither begin a line of its own nor change the layout.
-std::string markdown_text(const std::string &text);
-
 } // namespace chat_v11

@@ -1,7 +1,7 @@
 #include "core/postmortem.hpp"
 
 #include "core/gate_checks.hpp"
-#include "core/handover.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
 

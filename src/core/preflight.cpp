@@ -1,5 +1,8 @@
 #include "core/preflight.hpp"
 
+#include "core/refusal.hpp"
+#include "core/text.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -8,14 +11,6 @@ namespace chat_v11 {
 namespace {
 
 const char *const explain = "select * from chat_v11.explain_gates();";
-
-std::string
-join(const std::vector<std::string> &parts, const char *between) {
-	std::string text;
-	for (const auto &each : parts)
-		text += (text.empty() ? "" : between) + each;
-	return text;
-}
 
 Precondition
 met(std::string_view name, std::string detail) {
@@ -27,25 +22,17 @@ not_met(std::string_view name, std::string detail, std::string what_to_do) {
 	return {std::string(name), false, std::move(detail), std::move(what_to_do)};
 }
 
-// An error may have lines of its own; a row has one.
-std::string
-in_one_line(std::string text) {
-	std::replace_if(
-		text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-	return text;
-}
-
 std::string
 attested_text(const Attested &attested) {
-	return "by " + in_one_line(attested.by) + " at " + format_utc(floor_second(attested.at)) + ": " +
-		   in_one_line(attested.ref);
+	return "by " + one_line(attested.by) + " at " + format_utc(floor_second(attested.at)) + ": " +
+		   one_line(attested.ref);
 }
 
 Precondition
 extension_row(const PreflightFacts &facts) {
 	constexpr std::string_view row = "extension";
 	if (!facts.versions_error.empty())
-		return not_met(row, "versions cannot be read: " + in_one_line(facts.versions_error),
+		return not_met(row, "versions cannot be read: " + one_line(facts.versions_error),
 					   "select * from pg_available_extensions where name = 'chat_v11';");
 	const auto installed = facts.installed.value_or("none");
 	// Servers do not list what they find by a search path; the library was built from the same file.
@@ -70,7 +57,7 @@ Precondition
 smoke_row(const PreflightFacts &facts) {
 	constexpr std::string_view row = "smoke";
 	if (!facts.smoke_error.empty())
-		return not_met(row, in_one_line(facts.smoke_error), "Call it by hand and mend what it says.");
+		return not_met(row, one_line(facts.smoke_error), "Call it by hand and mend what it says.");
 	return met(row, "gates, state and history answer");
 }
 
@@ -78,7 +65,7 @@ Precondition
 log_row(const PreflightFacts &facts) {
 	constexpr std::string_view row = "decision_log";
 	if (!facts.log_misfit.empty())
-		return not_met(row, in_one_line(facts.log_misfit), "select * from chat_v11.verify_history();");
+		return not_met(row, one_line(facts.log_misfit), "select * from chat_v11.verify_history();");
 	return met(row, "every row fits");
 }
 
@@ -87,7 +74,7 @@ attested_row(std::string_view row, std::string_view key, const std::optional<Att
 			 const PreflightFacts &facts, const std::string &ref) {
 	const auto todo = "select chat_v11.attest('" + std::string(key) + "', '" + ref + "', true);";
 	if (!facts.attestations_error.empty())
-		return not_met(row, "attestations cannot be read: " + in_one_line(facts.attestations_error), todo);
+		return not_met(row, "attestations cannot be read: " + one_line(facts.attestations_error), todo);
 	if (!attested)
 		return not_met(row, "nobody has attested it", todo);
 	if (!attested->ok)
@@ -99,7 +86,7 @@ Precondition
 roster_row(const PreflightFacts &facts) {
 	constexpr std::string_view row = "roster";
 	if (!facts.roster_error.empty())
-		return not_met(row, "the roster cannot be read: " + in_one_line(facts.roster_error),
+		return not_met(row, "the roster cannot be read: " + one_line(facts.roster_error),
 					   "select * from chat_v11.oncall;");
 	std::vector<std::string> filled;
 	std::vector<std::string> vacant;
@@ -123,9 +110,9 @@ guard_row(const PreflightFacts &facts) {
 	constexpr std::array<std::string_view, 3> at_work = {"guarding", "idle", "ticking"};
 	const auto detail = facts.guard_state + (facts.guard_remark.empty() ? "" : ", " + facts.guard_remark);
 	if (std::find(at_work.begin(), at_work.end(), facts.guard_state) == at_work.end())
-		return not_met(row, in_one_line(detail),
+		return not_met(row, one_line(detail),
 					   "select chat_v11.start_guard(); then select * from chat_v11.guard_status();");
-	return met(row, in_one_line(detail));
+	return met(row, one_line(detail));
 }
 
 Precondition
@@ -137,9 +124,9 @@ self_test_row(const GateInput &input, const PreflightFacts &facts) {
 		if (result.failure.empty())
 			red.push_back(result.check);
 		else
-			failures.push_back(result.check + ": " + in_one_line(result.failure));
+			failures.push_back(result.check + ": " + one_line(result.failure));
 	if (!facts.self_test_error.empty())
-		failures.push_back(in_one_line(facts.self_test_error));
+		failures.push_back(one_line(facts.self_test_error));
 	if (!failures.empty())
 		return not_met(row, join(failures, "; "), explain);
 	// A check that counts nowhere, and that nobody tests, is a breach that nobody is told of.
@@ -156,7 +143,7 @@ Precondition
 telemetry_row(const GateInput &input) {
 	constexpr std::string_view row = "telemetry";
 	if (!input.telemetry)
-		return not_met(row, "telemetry cannot be read: " + in_one_line(input.telemetry_error), "Mend the telemetry.");
+		return not_met(row, "telemetry cannot be read: " + one_line(input.telemetry_error), "Mend the telemetry.");
 	std::vector<std::string> missing;
 	std::string first;
 	std::array<bool, kind_count> named{};
@@ -186,11 +173,11 @@ incidents_row(const GateInput &input) {
 	constexpr std::string_view row = "incidents";
 	const auto *const todo = "select * from chat_v11.incidents();";
 	if (!input.incident_error.empty())
-		return not_met(row, "incidents cannot be read: " + in_one_line(input.incident_error), todo);
+		return not_met(row, "incidents cannot be read: " + one_line(input.incident_error), todo);
 	std::vector<std::string> open;
 	for (const auto &incident : input.incidents)
 		if (freezes(incident.severity))
-			open.push_back(in_one_line(describe(incident)));
+			open.push_back(one_line(describe(incident)));
 	return open.empty() ? met(row, "no P0 or P1 is open") : not_met(row, join(open, "; "), todo);
 }
 
@@ -264,6 +251,16 @@ sentences(const std::vector<Precondition> &rows) {
 Stage
 next_target(const State &state) {
 	return state.live() ? next(state.stage).value_or(Stage::full) : Stage::canary_1;
+}
+
+Stage
+target_stage(const std::optional<std::string> &named, const State &state) {
+	const auto stage = named ? parse_stage(*named) : std::optional(next_target(state));
+	if (!stage)
+		throw invalid_argument("unknown stage \"" + truncate_utf8(*named, 64) + "\"",
+							   "Stages are canary_1, canary_10, canary_50 and full.",
+							   "select * from chat_v11.preflight('" + std::string(name(next_target(state))) + "');");
+	return *stage;
 }
 
 } // namespace chat_v11

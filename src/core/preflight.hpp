@@ -75,5 +75,7 @@ std::vector<std::string> sentences(const std::vector<Precondition> &rows);
 
 // What a preflight is about where nobody says: the stage that comes next.
 Stage next_target(const State &state);
+// The same, or the stage that somebody named; throws ERR_INVALID_ARGUMENT.
+Stage target_stage(const std::optional<std::string> &named, const State &state);
 
 } // namespace chat_v11

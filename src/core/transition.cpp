@@ -400,14 +400,4 @@ next_step(const State &state, const GateAnswer &gates) {
 	return "Promote: " + set_command(*upper, false, "promote to " + std::string(name(*upper)));
 }
 
-std::string
-truncate_utf8(std::string text, size_t bytes) {
-	if (text.size() <= bytes)
-		return text;
-	while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80)
-		--bytes;
-	text.resize(bytes);
-	return text;
-}
-
 } // namespace chat_v11

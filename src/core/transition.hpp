@@ -7,6 +7,7 @@
 
 #include "core/preflight.hpp"
 #include "core/state.hpp"
+#include "core/text.hpp"
 
 #include <optional>
 #include <string>
@@ -74,8 +75,5 @@ std::string blocker_hint(const std::vector<const CheckResult *> &blockers, const
 inline constexpr size_t max_note_bytes = 4096;
 inline constexpr size_t max_name_bytes = 256; // of an approver
 inline constexpr size_t min_forced_note = 20; // characters that are not blank
-
-// Cuts a text to at most so many bytes, at a character's boundary; what a kill does to a note that is too long.
-std::string truncate_utf8(std::string text, size_t bytes);
 
 } // namespace chat_v11

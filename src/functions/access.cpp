@@ -188,7 +188,7 @@ change_access(FunctionCallInfo fcinfo, bool revoke) {
 			spi.utility("REVOKE USAGE ON SCHEMA chat_v11 FROM " + name);
 	});
 	pg::log_on_commit("chat_v11: access: level " + level_text + (revoke ? " revoked from " : " granted to ") +
-					  pg::one_line(pg::to_utf8_lenient(name)) + " by " + pg::one_line(pg::session_role()));
+					  one_line(pg::to_utf8_lenient(name)) + " by " + one_line(pg::session_role()));
 	PG_RETURN_VOID();
 }
 

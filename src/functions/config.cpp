@@ -244,8 +244,8 @@ log_change(const pg::TriggerCall &trigger, const Table &table, const std::string
 		row.mock_clock = pg::mock_now().has_value();
 		pg::append_history(spi, row);
 	});
-	pg::log_on_commit("chat_v11: config: " + std::string(table.name) + " \"" + pg::one_line(key) + "\" changed, row " +
-					  std::to_string(row.id) + ", by " + pg::one_line(row.changed_by) + ", hash " + to_hex(row.hash));
+	pg::log_on_commit("chat_v11: config: " + std::string(table.name) + " \"" + one_line(key) + "\" changed, row " +
+					  std::to_string(row.id) + ", by " + one_line(row.changed_by) + ", hash " + to_hex(row.hash));
 	pg::warn_if_mocked();
 	return row.id;
 }

@@ -4,6 +4,7 @@
 #include "core/refusal.hpp"
 #include "pg/datum.hpp"
 #include "pg/incidents.hpp"
+#include "pg/on_commit.hpp"
 
 extern "C" {
 #include "access/relation.h"
@@ -136,21 +137,15 @@ is_harmless(const Node *statement) {
 Frozen
 judge(const EventTriggerData *event) {
 	Frozen frozen;
-	try {
-		pg::in_subtransaction([&] {
-			pg::call([&] {
-				look(frozen);
-				if (frozen.incident != 0 && (is_harmless(event->parsetree) || is_about_temporary(event->parsetree)))
-					frozen.incident = 0;
-			});
+	const auto failure = pg::attempt([&] {
+		pg::call([&] {
+			look(frozen);
+			if (frozen.incident != 0 && (is_harmless(event->parsetree) || is_about_temporary(event->parsetree)))
+				frozen.incident = 0;
 		});
-	} catch (const pg::Error &e) {
-		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
-			throw;
+	});
+	if (!failure.empty())
 		frozen.incident = 0;
-	} catch (const std::exception &) {
-		frozen.incident = 0;
-	}
 	return frozen;
 }
 
@@ -172,7 +167,7 @@ CHAT_V11_ENTRY(chat_v11_ddl_freeze) {
 								 "chat_v11.set_setting('ddl_freeze', 'off', 'why');";
 	if (mode == "refuse")
 		throw forbidden(sentence, "The playbook forbids risky DDL in an incident.", hint);
-	pg::call([&] { ereport(WARNING, (errmsg_internal("%s", sentence.c_str()), errhint("%s", hint))); });
+	pg::tell(WARNING, sentence, {}, hint);
 	return PointerGetDatum(nullptr);
 }
 

@@ -44,16 +44,6 @@ load_attestations(pg::Spi &spi) {
 	return list;
 }
 
-Stage
-target_of(FunctionCallInfo fcinfo, const State &state) {
-	const auto text = pg::text_arg(fcinfo, 0);
-	const auto stage = text ? parse_stage(*text) : std::optional(next_target(state));
-	if (!stage)
-		throw invalid_argument("unknown stage \"" + truncate_utf8(*text, 64) + "\"",
-							   "Stages are canary_1, canary_10, canary_50 and full.", "select chat_v11.go_no_go();");
-	return *stage;
-}
-
 // What a promotion to the target would be refused with now.  Of a start's preconditions the self-test is left out: it
 // writes, and this page is for a standby too.
 void
@@ -77,7 +67,7 @@ judge(GoNoGo &facts, const pg::StoredState &stored, const pg::Evaluation &evalua
 CHAT_V11_ENTRY(chat_v11_go_no_go) {
 	const auto stored = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi); });
 	GoNoGo facts;
-	facts.target = target_of(fcinfo, stored.state);
+	facts.target = target_stage(pg::text_arg(fcinfo, 0), stored.state);
 	auto evaluation = pg::evaluate_gates(stored.state);
 	judge(facts, stored, evaluation);
 	const auto guard = pg::guard_report();

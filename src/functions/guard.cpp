@@ -93,7 +93,7 @@ CHAT_V11_ENTRY(chat_v11_start_guard) {
 		return Int32GetDatum(found->pid);
 	}
 	const int pid = pg::start_guard_process();
-	pg::log_on_commit("chat_v11 guard: started by " + pg::one_line(pg::session_role()) + ", process " +
+	pg::log_on_commit("chat_v11 guard: started by " + one_line(pg::session_role()) + ", process " +
 					  std::to_string(pid));
 	return Int32GetDatum(pid);
 }
@@ -107,7 +107,7 @@ CHAT_V11_ENTRY(chat_v11_stop_guard) {
 	if (state.live())
 		pg::tell(WARNING, "nobody watches the rollout from now on: it is at " + describe(state), {},
 				 "select chat_v11.start_guard();");
-	pg::log_on_commit("chat_v11 guard: stopped by " + pg::one_line(by));
+	pg::log_on_commit("chat_v11 guard: stopped by " + one_line(by));
 	return BoolGetDatum(found.has_value());
 }
 

@@ -17,17 +17,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void
-warn(const std::string &sentence, const std::string &detail, const std::string &hint) {
-	const auto text = pg::from_utf8(sentence);
-	const auto more = pg::from_utf8(detail);
-	const auto next = pg::from_utf8(hint);
-	pg::call([&] {
-		ereport(WARNING, (errmsg_internal("%s", text.c_str()), errdetail_internal("%s", more.c_str()),
-						  errhint("%s", next.c_str())));
-	});
-}
-
 std::int64_t
 id_arg(FunctionCallInfo fcinfo, int n, const char *what) {
 	if (PG_ARGISNULL(n))
@@ -48,7 +37,7 @@ severity_arg(FunctionCallInfo fcinfo, int n) {
 // One line, without blanks at its ends.
 std::string
 trimmed(const std::optional<std::string> &text) {
-	auto line = pg::one_line(text.value_or(""));
+	auto line = one_line(text.value_or(""));
 	line.erase(0, std::min(line.find_first_not_of(' '), line.size()));
 	line.erase(line.find_last_not_of(' ') + 1);
 	return line;
@@ -118,15 +107,9 @@ gates_now(bool is_kill) {
 std::string
 gates_or_why_not() {
 	std::string gates;
-	try {
-		pg::in_subtransaction([&] { gates = gates_now(true); });
-	} catch (const pg::Error &e) {
-		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
-			throw;
-		gates = unavailable_json(pg::to_utf8_lenient(e.what()));
-	} catch (const std::exception &e) {
-		gates = unavailable_json(e.what());
-	}
+	const auto failure = pg::attempt([&] { gates = gates_now(true); });
+	if (!failure.empty())
+		gates = unavailable_json(failure);
 	return gates;
 }
 
@@ -136,12 +119,13 @@ after_kill(const std::string &what, const std::string &hint, const std::function
 	constexpr const char *stands = "The rollout is killed all the same.";
 	// What is read there could undo the kill at the commit.
 	if (IsolationIsSerializable()) {
-		warn(what + ": not in a SERIALIZABLE transaction, where it could undo the kill at its commit", stands, hint);
+		pg::tell(WARNING, what + ": not in a SERIALIZABLE transaction, where it could undo the kill at its commit",
+				 stands, hint);
 		return false;
 	}
 	const auto failure = pg::attempt_within(pg::kill_gate_timeout_ms(), f);
 	if (!failure.empty())
-		warn(what + ": " + failure, stands, hint);
+		pg::tell(WARNING, what + ": " + failure, stands, hint);
 	return failure.empty();
 }
 

@@ -3,31 +3,17 @@
 #include "pg/preflight.hpp"
 #include "core/go_no_go.hpp"
 #include "core/refusal.hpp"
+#include "pg/on_commit.hpp"
 
 namespace chat_v11 {
-
-namespace {
-
-Stage
-target_arg(FunctionCallInfo fcinfo, const State &state) {
-	const auto text = pg::text_arg(fcinfo, 0);
-	if (!text)
-		return next_target(state);
-	if (const auto stage = parse_stage(*text))
-		return *stage;
-	throw invalid_argument("unknown stage \"" + truncate_utf8(*text, 64) + "\"",
-						   "Stages are canary_1, canary_10, canary_50 and full.",
-						   "select * from chat_v11.preflight('" + std::string(name(next_target(state))) + "');");
-}
-
-} // namespace
 
 CHAT_V11_ENTRY(chat_v11_preflight) {
 	const auto evaluation = pg::with_latest_snapshot([&] {
 		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
 		return pg::evaluate_gates(state);
 	});
-	const auto rows = pg::preflight_rows(evaluation, target_arg(fcinfo, evaluation.input.state), pg::SelfTest::yes);
+	const auto rows = pg::preflight_rows(evaluation, target_stage(pg::text_arg(fcinfo, 0), evaluation.input.state),
+										 pg::SelfTest::yes);
 	pg::ResultSet results(fcinfo);
 	for (const auto &precondition : rows) {
 		pg::Row row(results.columns());
@@ -63,14 +49,8 @@ CHAT_V11_ENTRY(chat_v11_assert_gate) {
 	const auto preflight = evaluation.input.settings.preflight;
 	(void)decide(stored.state, request, classified, &evaluation.answer, missing, preflight, pg::now());
 	if (!missing.empty()) {
-		std::string list;
-		for (const auto &sentence : sentences(missing))
-			list += (list.empty() ? "" : "\n") + sentence;
-		const auto detail = pg::from_utf8(list);
-		pg::call([&] {
-			ereport(WARNING, (errmsg("preconditions of a start are not met"), errdetail_internal("%s", detail.c_str()),
-							  errhint("select * from chat_v11.preflight();")));
-		});
+		pg::tell(WARNING, "preconditions of a start are not met", join(sentences(missing), "\n"),
+				 "select * from chat_v11.preflight();");
 	}
 	pg::warn_if_mocked();
 	PG_RETURN_VOID();

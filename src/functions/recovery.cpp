@@ -60,7 +60,7 @@ required_uuid(FunctionCallInfo fcinfo, int n, const char *name) {
 std::string
 quoted(const std::string &text) {
 	std::string out = "'";
-	for (const char c : pg::one_line(truncate_utf8(text, 64))) {
+	for (const char c : one_line(truncate_utf8(text, 64))) {
 		out += c;
 		if (c == '\'')
 			out += c;

@@ -139,17 +139,9 @@ CHAT_V11_ENTRY(chat_v11_postmortem) {
 		input.settings = pg::load_gate_input(spi, State{}, input.now).settings;
 		input.sights = pg::load_sights(spi, input.from, input.to, incident.mock_clock);
 	});
-	try {
-		pg::in_subtransaction([&] { read_metrics(input); });
-	} catch (const pg::Error &e) {
-		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
-			throw;
+	input.metrics_error = pg::attempt([&] { read_metrics(input); });
+	if (!input.metrics_error.empty())
 		input.metrics.clear();
-		input.metrics_error = pg::to_utf8_lenient(e.what());
-	} catch (const CorruptBytes &e) {
-		input.metrics.clear();
-		input.metrics_error = e.what();
-	}
 	return pg::text_datum(postmortem_text(input));
 }
 

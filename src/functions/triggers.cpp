@@ -195,12 +195,8 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	change.approved_by = request.approved_by && !request.approved_by->empty()
 							 ? truncate_utf8(*request.approved_by, max_name_bytes)
 							 : pg::default_approver();
-	if (!change.unmet.empty()) {
-		std::string list;
-		for (const auto &sentence : sentences(change.unmet))
-			list += (list.empty() ? "" : "\n") + sentence;
-		pg::tell(WARNING, "started although preconditions are not met", list, {});
-	}
+	if (!change.unmet.empty())
+		pg::tell(WARNING, "started although preconditions are not met", join(sentences(change.unmet), "\n"), {});
 }
 
 HistoryRow
@@ -320,7 +316,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 	if (!pg::last_change() && is_replicated(trigger)) {
 		pg::notify_on_commit(applied_notification(trigger));
 		pg::log_on_commit("chat_v11: version " + std::to_string(trigger.bigint(row, "version").value_or(0)) +
-						  " came by subscription: " + pg::one_line(trigger.text(row, "stage").value_or("")) +
+						  " came by subscription: " + one_line(trigger.text(row, "stage").value_or("")) +
 						  (trigger.boolean(row, "kill_switch").value_or(true) ? ", killed" : ", live"));
 		return PointerGetDatum(nullptr);
 	}
@@ -350,7 +346,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_log) {
 		pg::tell(WARNING, "the gate log was not written: " + failure, {}, {});
 	pg::log_on_commit("chat_v11: version " + std::to_string(logged.version) + ": " + logged.transition + " " +
 					  logged.from_stage + " -> " + logged.to_stage + (logged.to_kill_switch ? ", killed" : ", live") +
-					  ", row " + std::to_string(logged.id) + ", by " + pg::one_line(logged.changed_by) + ", hash " +
+					  ", row " + std::to_string(logged.id) + ", by " + one_line(logged.changed_by) + ", hash " +
 					  to_hex(logged.hash));
 	pg::notify_on_commit(change_notification(*change));
 	pg::warn_if_mocked();

@@ -130,12 +130,11 @@ enter(F &&f) {
 	detail::raise(error);
 }
 
+// C++ -> PostgreSQL, for what puts things right after an exception: chat_v11.fault does not hit it.
 template <typename F>
 std::invoke_result_t<F>
-call(F &&f) {
+clean_up(F &&f) {
 	using Result = std::invoke_result_t<F>;
-	if (unlikely(fault_armed))
-		fault_point();
 	if constexpr (std::is_void_v<Result>) {
 		if (!detail::completes(f))
 			Error::throw_pending();
@@ -147,6 +146,15 @@ call(F &&f) {
 			Error::throw_pending();
 		return result;
 	}
+}
+
+// C++ -> PostgreSQL.
+template <typename F>
+std::invoke_result_t<F>
+call(F &&f) {
+	if (unlikely(fault_armed))
+		fault_point();
+	return clean_up(std::forward<F>(f));
 }
 
 // CHECK_FOR_INTERRUPTS for C++ loops: sets up a jump only if one is needed.

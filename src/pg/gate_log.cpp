@@ -1,5 +1,6 @@
 #include "pg/gate_log.hpp"
 
+#include "core/text.hpp"
 #include "pg/guard_state.hpp"
 #include "pg/settings.hpp"
 
@@ -15,17 +16,6 @@ bool appending = false;
 bool
 has_verdicts(Oid log) {
 	return call([&] { return get_attnum(log, "p0_ok") != InvalidAttrNumber; });
-}
-
-std::vector<std::string>
-lines_of(const std::string &text) {
-	std::vector<std::string> lines;
-	for (size_t begin = 0; begin < text.size();) {
-		const auto end = std::min(text.find('\n', begin), text.size());
-		lines.push_back(text.substr(begin, end - begin));
-		begin = end + 1;
-	}
-	return lines;
 }
 
 GateLogSample

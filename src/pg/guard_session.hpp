@@ -26,7 +26,7 @@ in_transaction(MemoryContext memory, F &&f) {
 			SetUserIdAndSecContext(user, context); // as an abort does by itself
 		});
 	} catch (...) {
-		call([&] {
+		clean_up([&] {
 			AbortCurrentTransaction();
 			MemoryContextSwitchTo(memory);
 		});

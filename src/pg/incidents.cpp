@@ -25,14 +25,6 @@ write(Spi &spi, const char *sql, Params params) {
 	return spi.execute(sql, std::move(params));
 }
 
-Oid
-table_named(const char *table) {
-	return call([&] {
-		const Oid schema = get_namespace_oid("chat_v11", true);
-		return OidIsValid(schema) ? get_relname_relid(table, schema) : InvalidOid;
-	});
-}
-
 // Its newest decision comes with it.
 #define INCIDENTS                                                                                                      \
 	"SELECT i.id, i.severity, i.opened_as, i.title, i.ic, i.opened_at, i.opened_by, i.escalated_at, i.closed_at, "     \
@@ -102,7 +94,7 @@ writing_incidents() {
 
 bool
 keeps_incidents() {
-	return OidIsValid(table_named("incident"));
+	return OidIsValid(find_table("incident"));
 }
 
 void
@@ -110,11 +102,11 @@ load_open_incidents(Spi &spi, GateInput &input, std::optional<Time> as_of) {
 	input.incidents.clear();
 	input.incident_error.clear();
 	input.incidents_outdated = false;
-	const auto table = table_named("incident");
-	const auto notes = table_named("incident_note");
+	const auto table = find_table("incident");
+	const auto notes = find_table("incident_note");
 	if (!OidIsValid(table) || !OidIsValid(notes)) {
 		// Whoever drops a table of this version cannot pass for an older one.
-		if (!OidIsValid(table) && !OidIsValid(notes) && !OidIsValid(table_named("action_item")))
+		if (!OidIsValid(table) && !OidIsValid(notes) && !OidIsValid(find_table("action_item")))
 			input.incidents_outdated = true;
 		else
 			input.incident_error = "there is no table chat_v11.incident or chat_v11.incident_note";
@@ -323,11 +315,7 @@ load_sights(Spi &spi, Time from, Time to, bool mock_clock) {
 		GateSight sight;
 		sight.at = *rows.time(i, 1);
 		sight.decision = rows.text(i, 2).value_or("");
-		for (std::string rest = rows.text(i, 3).value_or(""); !rest.empty();) {
-			const auto end = std::min(rest.find('\n'), rest.size());
-			sight.failing.push_back(rest.substr(0, end));
-			rest.erase(0, end + 1);
-		}
+		sight.failing = lines_of(rows.text(i, 3).value_or(""));
 		sight.reasons = rows.text(i, 4).value_or("");
 		sights.push_back(std::move(sight));
 	}

@@ -158,13 +158,4 @@ tell(int level, const std::string &sentence, const std::string &detail, const st
 	});
 }
 
-std::string
-one_line(const std::string &text) {
-	std::string out = text;
-	for (auto &c : out)
-		if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-			c = ' ';
-	return out;
-}
-
 } // namespace chat_v11::pg

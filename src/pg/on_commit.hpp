@@ -3,6 +3,8 @@
 // What is told only if a change commits: lines of the server's log, which anchor the chain outside the database and so
 // must tell of nothing that did not happen, and notifications.
 
+#include "core/text.hpp"
+
 #include <string>
 
 namespace chat_v11::pg {
@@ -26,9 +28,6 @@ void log_now(const std::string &utf8_line);
 
 // Told at once to who called, at an ereport() level below ERROR; what is empty is left out.
 void tell(int level, const std::string &sentence, const std::string &detail, const std::string &hint);
-
-// Printable: what a caller typed cannot begin a line of its own.
-std::string one_line(const std::string &text);
 
 inline constexpr const char *notification_channel = "chat_v11";
 

@@ -258,7 +258,7 @@ admit_full_state(const Uuid &dialog, Duration interval) {
 bool
 drop_old_admissions(Spi &spi, Time now) {
 	// An installation of 0.4 has none.
-	if (!call([] { return OidIsValid(get_relname_relid("full_state_0", get_namespace_oid("chat_v11", false))); }))
+	if (!OidIsValid(find_table("full_state_0")))
 		return false;
 	const auto interval = recovery_settings().full_state_interval;
 	const int number = 1 - admission_table(now, interval);
@@ -272,14 +272,12 @@ drop_old_admissions(Spi &spi, Time now) {
 	const auto name = "chat_v11.full_state_" + std::to_string(number);
 	// A mocked clock must not drop what is young by the real one.  What lies further ahead than an interval counts for
 	// nothing: full_state_wait().
-	const auto young =
-		spi.query_latest(("SELECT FROM " + name +
-						  " a WHERE a.admitted_at > $1 AND a.admitted_at <= $2 "
-						  "OR a.admitted_at > $3 AND a.admitted_at <= $4")
-							 .c_str(),
-						 Params() << now - interval << now + interval << time_from_pg(GetCurrentTimestamp()) - interval
-								  << time_from_pg(GetCurrentTimestamp()) + interval,
-						 1);
+	const auto young = spi.query_latest(
+		("SELECT FROM " + name +
+		 " a WHERE a.admitted_at > $1 AND a.admitted_at <= $2 "
+		 "OR a.admitted_at > $3 AND a.admitted_at <= $4")
+			.c_str(),
+		Params() << now - interval << now + interval << real_now() - interval << real_now() + interval, 1);
 	if (!young.empty() || !lock(AccessExclusiveLock)) {
 		call([&] { UnlockRelationOid(table, ExclusiveLock); });
 		return false;

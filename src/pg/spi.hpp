@@ -255,7 +255,7 @@ in_subtransaction(F &&f) {
 			restore();
 		});
 	} catch (...) {
-		call([&] {
+		clean_up([&] {
 			RollbackAndReleaseCurrentSubTransaction();
 			restore();
 		});
