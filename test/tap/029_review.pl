@@ -26,8 +26,6 @@ sql($node, 'published', 'CREATE PUBLICATION release FOR ALL TABLES');
 my %both_do = (
 	'no call' => 'SELECT 1',
 	'an admission of the same dialog' => "SELECT chat_v11.admit_full_state('$actor', '$actor')",
-	'an incident' => "SELECT chat_v11.open_incident('P2', 'a typo', 'oncall')",
-	'an action item' => "SELECT chat_v11.add_action_item('a test')",
 	'an assignment' => "SELECT chat_v11.assign_oncall('IC', 'oncall')");
 $subscriber->safe_psql('postgres', 'CREATE DATABASE calm');
 $subscriber->safe_psql('calm', 'CREATE EXTENSION chat_v11');
@@ -59,40 +57,6 @@ like(($subscriber->psql('shard', $admit))[2], qr/ERR_RESYNC_THROTTLED/, 'the oth
 sql($subscriber, 'shard', 'DROP SUBSCRIPTION release');
 $subscriber->stop;
 
-# ---- A kill does not wait for an incident's paperwork
-
-my %paper = (
-	item => "SELECT chat_v11.add_action_item('a test')",
-	opening => "SELECT chat_v11.open_incident('P1', 'recovery is slow', 'oncall')");
-foreach my $what (sort keys %paper)
-{
-	fresh($node, "paper_$what");
-	my $writer = $node->background_psql("paper_$what");
-	$writer->query_safe("SET client_min_messages = error; BEGIN; $paper{$what}");
-	killed_in($node, "paper_$what", 'duplicate', 3, "an open transaction with $what: the guard", limit => 6);
-	my ($rc, undef, $err) =
-	  $node->psql("paper_$what", "SET lock_timeout = '2s'; SET client_min_messages = error; " . set_sql('canary_1', 'true', 'kill'));
-	is("$rc $err", '0 ', "an open transaction with $what: people");
-	$writer->query_safe('ROLLBACK');
-	$writer->quit;
-}
-fresh($node, 'paper_prepared', no_guard => 1);
-sql($node, 'paper_prepared', "SET client_min_messages = error; BEGIN; $paper{opening}; PREPARE TRANSACTION 'p1'");
-my ($rc, undef, $err) =
-  $node->psql('paper_prepared', "SET lock_timeout = '2s'; SET client_min_messages = error; " . set_sql('canary_1', 'true', 'kill'));
-is("$rc $err", '0 ', 'a prepared transaction with a P1');
-sql($node, 'paper_prepared', "ROLLBACK PREPARED 'p1'");
-
-# ---- Nor does the guard's kill wait for the incident table, however long it may read gates
-
-fresh($node, 'slow_paper', sql => "SELECT chat_v11.open_incident('P1', 'slow', 'oncall')",
-	server => "ALTER DATABASE slow_paper SET chat_v11.kill_gate_timeout = '10s'");
-my $holder = $node->background_psql('slow_paper');
-$holder->query_safe('BEGIN; LOCK TABLE chat_v11.incident IN ACCESS EXCLUSIVE MODE');
-killed_in($node, 'slow_paper', 'duplicate', 2.5, 'a locked incident table and a long kill_gate_timeout');
-$holder->query_safe('ROLLBACK');
-$holder->quit;
-
 # ---- DDL goes on where the library cannot be loaded, or is an older one
 
 fresh($node, 'no_library', no_guard => 1);
@@ -120,37 +84,6 @@ is(wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE ap
 (undef, undef, $err) = $node->psql('folds', "SET statement_timeout = '2s'; SELECT chat_v11.admit_full_state('$actor', '$actor')");
 is($err, '', '... an admission does not wait for it');
 $nightly->{run}->finish;
-
-# ---- A P1 is escalated by any failing check of the gate P0
-
-fresh($node, 'softly', no_guard => 1);
-like(sql($node, 'softly', <<~'SQL'), qr/P0$/, 'a P0 check with on_fail rollback fails: the P1 is a P0');
-	SET client_min_messages = error;
-	SELECT chat_v11.open_incident('P1', 'slow', 'oncall');
-	SELECT chat_v11.set_check('timeline_duplicate_detected_rate', p_on_fail => 'rollback');
-	SELECT chat_v11.record('timeline_duplicate', 'v11');
-	SELECT chat_v11.guard_tick();
-	SELECT severity FROM chat_v11.incident;
-	SQL
-
-# ---- A P0 is not closed before p0_clear_window has passed since it was declared, however long the rollout was killed
-
-fresh($node, 'hasty', no_guard => 1);
-sql($node, 'hasty', 'SET client_min_messages = error; ' . set_sql('canary_1', 'true', 'for another reason')
-	  . "; SELECT chat_v11.set_setting('p0_clear_window', '30 min'); SELECT chat_v11.open_incident('P0', 'messages are lost', 'oncall')");
-like(($node->psql('hasty', "SELECT chat_v11.close_incident(1, 'never mind')"))[2], qr/ERR_GATE_CLOSED/,
-	'a P0 that was opened a second ago, on a rollout that was killed before, is not closed');
-
-# ---- An error without a text is an error
-
-fresh($node, 'speechless', no_guard => 1);
-sql($node, 'speechless', <<~'SQL');
-	CREATE FUNCTION public.speechless() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING MESSAGE = ''''; END';
-	CREATE TRIGGER speechless BEFORE INSERT ON chat_v11.incident FOR EACH ROW EXECUTE FUNCTION public.speechless();
-	SQL
-(undef, my $answer, $err) = $node->psql('speechless', "SELECT coalesce(chat_v11.open_incident('P0', 'x', 'oncall')::text, 'null')");
-is($answer, 'null', 'an incident table that fails without a word: null');
-like($err, qr/WARNING:  the incident was not opened/, '... and a warning');
 
 # ---- A scheduler's round does not hang at the admissions, with every other guard kept out
 
