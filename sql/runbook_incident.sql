@@ -92,7 +92,7 @@ select chat_v11.note_incident(1, 'the receipt of key ...: in the database or not
 select jsonb_pretty(chat_v11.recovery_policy());
 select chat_v11.note_incident(1, 'how the fallback was seen to work', 'check:5');
 -- 5.6
-select value as ddl_freeze from chat_v11.setting where name = 'ddl_freeze';
+show chat_v11.ddl_freeze;
 CREATE TABLE fixture.not_now (id int);
 DROP TABLE fixture.not_now;
 select chat_v11.note_incident(1, 'which layer, and how that is known', 'check:6');

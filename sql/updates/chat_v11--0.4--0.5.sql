@@ -148,8 +148,22 @@ CREATE FUNCTION chat_v11.completion() RETURNS TABLE (criterion text, met boolean
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
 -- The playbook forbids risky DDL while a P0 is open.  It reads without rights of its own, and fails open.
-CREATE FUNCTION chat_v11.ddl_freeze() RETURNS event_trigger
-	AS 'MODULE_PATHNAME', 'chat_v11_ddl_freeze' LANGUAGE C;
+CREATE FUNCTION chat_v11.judge_ddl(p_tag text) RETURNS void
+	AS 'MODULE_PATHNAME', 'chat_v11_judge_ddl' LANGUAGE C VOLATILE;
+-- In a language that is there when the library is not, or is an older one: nobody's DDL may fail for that.
+CREATE FUNCTION chat_v11.ddl_freeze() RETURNS event_trigger LANGUAGE plpgsql
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp AS $$
+BEGIN
+	PERFORM chat_v11.judge_ddl(tg_tag);
+EXCEPTION
+	WHEN insufficient_privilege THEN
+		IF sqlerrm LIKE 'ERR_FORBIDDEN:%' THEN
+			RAISE;
+		END IF;
+	WHEN OTHERS THEN
+		NULL;
+END
+$$;
 CREATE EVENT TRIGGER chat_v11_ddl_freeze ON ddl_command_start EXECUTE FUNCTION chat_v11.ddl_freeze();
 
 -- Settings that 0.4 had not.
@@ -253,10 +267,11 @@ COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
 	'closed: it is done; accepted: it stays undone, and why';
 COMMENT ON FUNCTION chat_v11.incident_guard() IS
 	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write, a restore and a subscription';
-COMMENT ON FUNCTION chat_v11.ddl_freeze() IS
-	'event trigger: warns of DDL while a P0 is open, or refuses it with ERR_FORBIDDEN, by setting ddl_freeze; superusers and '
-	'temporary objects pass, as does all that it cannot judge';
-COMMENT ON EVENT TRIGGER chat_v11_ddl_freeze IS 'DDL while a P0 incident is open: setting ddl_freeze';
+COMMENT ON FUNCTION chat_v11.ddl_freeze() IS 'event trigger: asks judge_ddl(), and lets pass what that cannot judge';
+COMMENT ON FUNCTION chat_v11.judge_ddl(text) IS
+	'warns of DDL that the client sent while a P0 is open, or refuses it with ERR_FORBIDDEN, by chat_v11.ddl_freeze; superusers '
+	'and temporary objects pass';
+COMMENT ON EVENT TRIGGER chat_v11_ddl_freeze IS 'DDL while a P0 incident is open: setting chat_v11.ddl_freeze of the server';
 COMMENT ON TABLE chat_v11.incident IS 'incidents; written by open_incident(), escalate_incident(), close_incident() and the guard; ERR_APPEND_ONLY';
 COMMENT ON COLUMN chat_v11.incident.id IS '1, 2, 3, ...';
 COMMENT ON COLUMN chat_v11.incident.severity IS 'P0, P1 or P2; it goes up only';
