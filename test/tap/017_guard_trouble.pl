@@ -2,6 +2,7 @@
 # waits.  The kill comes as soon as it can, the server's log tells the story, and so does guard_status().
 #
 # CHAT_V11_LONG=1 also holds locks for longer than the guard waits for one, and looks for memory that grows over minutes.
+# CHAT_V11_SMALL_DISK names an empty folder on a file system of some 10 MB that the server's user may write to: it is filled.
 
 use strict;
 use warnings FATAL => 'all';
@@ -142,6 +143,29 @@ log_has($node, $from, qr/WARNING:  chat_v11 guard: the fold failed: no room; 1 i
 	'... the log tells of the failure');
 log_has($node, $from, qr/LOG:  chat_v11 guard: folds again after \d failures/, '... and of its end');
 sql($node, 'folding', set_sql('canary_1', 'true', 'x'));
+
+# ---- The fold fails on a disk that is really full: no page of the buckets fits any more
+
+SKIP:
+{
+	my $disk = $ENV{CHAT_V11_SMALL_DISK};
+	skip('CHAT_V11_SMALL_DISK is not set', 4) unless $disk;
+	fresh($node, 'full_disk');
+	$node->safe_psql('postgres', "CREATE TABLESPACE small LOCATION '$disk'");
+	sql($node, 'full_disk', 'SET client_min_messages = error; ALTER TABLE chat_v11.metric_bucket SET TABLESPACE small');
+	system('dd', 'if=/dev/zero', "of=$disk/filler", 'bs=4k', 'status=none');
+	sql($node, 'full_disk', "SELECT count(chat_v11.record(k, c, p_at => now() - i * interval "
+		  . "'10 s')) FROM generate_series(1, 500) i, (VALUES ('write_started'), ('session_active'), ('timeline_delivered'), "
+		  . "('read_cursor')) k(k), (VALUES ('v10'), ('v11')) c(c)");
+	my $said = "SELECT coalesce(last_error, '') LIKE 'the fold failed: could not extend file %: No space left on device%' "
+	  . 'FROM chat_v11.guard_status()';
+	is(wait_until($node, 'full_disk', $said, 't'), 't', 'a full disk: guard_status() says that the fold fails, and of what');
+	killed_in($node, 'full_disk', 'duplicate', 2, '... killed all the same');
+	unlink("$disk/filler");
+	is(wait_until($node, 'full_disk', 'SELECT lag_events FROM chat_v11.guard_status()', 0, 30), 0, '... folds once there is room');
+	drop_db($node, 'full_disk');
+	$node->safe_psql('postgres', 'DROP TABLESPACE small');
+}
 # The tables of the gates are gone: nothing can be judged, which is told, and mended it goes on.
 fresh($node, 'broken');
 sql($node, 'broken', 'ALTER TABLE chat_v11.gate_check RENAME TO gone');
@@ -222,7 +246,7 @@ if ($long)
 	$lasting->quit;
 }
 
-is(alarming($node, $from, qr/administrator command/, qr/the fold failed: no room/, qr/ERROR:  ERR_|deadlock detected/,
+is(alarming($node, $from, qr/administrator command/, qr/the fold failed: (no room|could not extend file)/, qr/ERROR:  ERR_|deadlock detected/,
 	qr/a round failed, \d in a row, .*gate_check|the fold failed: relation "chat_v11.gate_check"/, qr/lock timeout/), '', 'the log has no other line above LOG');
 $node->stop;
 done_testing();

@@ -122,14 +122,6 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_not_green) {
 	BOOST_TEST(evaluate(input).green());
 }
 
-BOOST_AUTO_TEST_CASE(a_start_is_warned) {
-	auto input = not_started();
-	input.incidents = {incident(Severity::p1)};
-	const auto list = unmet_preconditions(input, evaluate(input));
-	BOOST_TEST(list.size() == 1u);
-	BOOST_TEST(contains(list.front(), "P1 incident 3 is open"));
-}
-
 // A P0 while killed: what a resume would need, but for the incident.
 BOOST_AUTO_TEST_CASE(a_killed_p0_is_closed_after_its_window) {
 	auto input = calm_after_kill();
