@@ -97,6 +97,11 @@ who_was_hit(const PostmortemInput &input) {
 	for (const auto &story : input.metrics)
 		if (std::ranges::find(harmful, story.metric) != harmful.end())
 			lines += hit_line(input, story);
+	const bool any = std::ranges::any_of(input.metrics, [](const MetricStory &story) {
+		return story.limit && story.during.value && story.during.denominator > 0;
+	});
+	if (lines.empty() && !any)
+		return text + "- not known: nothing was reported that a limit could be held against.\n";
 	if (lines.empty())
 		return text + "- nobody that the telemetry knows of: no metric passed its limit.\n";
 	text += lines;

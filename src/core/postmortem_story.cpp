@@ -94,15 +94,20 @@ kill_sentence(const PostmortemInput &input, const Outage &outage) {
 		by_guard(outage.kill->changed_by) ? std::string("the guard") : cell(outage.kill->changed_by, name_bytes);
 	if (*outage.from < sign)
 		return "The rollout had been killed since " + at_second(*outage.from) + ", by " + by + ". ";
-	// How soon: after the harm, where there was one that the gates had not shown.
+	// How soon: after the harm, where there was one that the gates had not shown; else after the first sign, unless
+	// the kill is that.
 	std::string text;
-	auto cause = sign;
-	if (const auto harm = first_harm(input); harm && harm->at > sign && harm->at <= *outage.from) {
+	std::string how_soon;
+	const auto harm = first_harm(input);
+	const auto *red = first_red(input);
+	if (harm && harm->at > sign && harm->at <= *outage.from) {
 		text = harm_sentence(*harm, sign);
-		cause = harm->at;
+		how_soon = ", " + later(harm->at, *outage.from);
+	} else if (*outage.from > sign || (red && red->at <= *outage.from)) {
+		how_soon = ", " + later(sign, *outage.from);
 	}
 	return text + who_acted(outage.kill->changed_by) + " killed the rollout at " + at_beside(*outage.from, sign) +
-		   ", " + later(cause, *outage.from) + ": from then on nobody had v1.1. ";
+		   how_soon + ": from then on nobody had v1.1. ";
 }
 
 std::string
@@ -151,7 +156,7 @@ how_it_was_led(const PostmortemInput &input) {
 		}
 	const auto said = std::ranges::count_if(input.checklist.notes,
 											[](const IncidentNote &note) { return note.kind == NoteKind::decision; });
-	text += said ? count_of(said, "decision", "decisions") + " of the IC stand in the record. "
+	text += said ? count_of(said, "decision of the IC stands", "decisions of the IC stand") + " in the record. "
 				 : std::string("The record has no decision of the IC. ");
 	if (!incident.closed_at)
 		return text + "The incident is still open, " + span(incident.opened_at, story_end(input)) + " after.\n";

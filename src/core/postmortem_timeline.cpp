@@ -84,10 +84,17 @@ add_sights(const PostmortemInput &input, std::vector<Event> &events) {
 	const GateSight *last = nullptr;
 	for (const auto &sight : input.sights) {
 		const bool same = last && last->decision == sight.decision && last->failing == sight.failing;
-		if (!same && sight.at >= sign && (sight.at <= story_end(input) || !sight.failing.empty()))
-			events.push_back({sight.at, 1, &sight == first_red(input) ? Weight::turn : Weight::gates, "gates",
-							  (last && last->decision != sight.decision ? last->decision + " → " : std::string()) +
-								  "**" + sight.decision + "**" + cell(because(sight.reasons), 2 * line_bytes)});
+		if (!same && sight.at >= sign && (sight.at <= story_end(input) || !sight.failing.empty())) {
+			auto text = (last && last->decision != sight.decision ? last->decision + " → " : std::string()) + "**" +
+						sight.decision + "**";
+			// What the stage still waits for is nobody's news then.
+			if (last && !last->failing.empty() && sight.failing.empty() && sight.decision != "PROCEED")
+				text += ", no P0 or P1 check fails any more";
+			else
+				text += cell(because(sight.reasons), 2 * line_bytes);
+			events.push_back(
+				{sight.at, 1, &sight == first_red(input) ? Weight::turn : Weight::gates, "gates", std::move(text)});
+		}
 		last = &sight;
 	}
 }
@@ -109,17 +116,23 @@ events_of(const PostmortemInput &input) {
 	return events;
 }
 
-// The most telling lines; of those that weigh the same, the first and the last.
+// The most telling lines; of those that weigh the same, the first and the last.  Facts and remarks leave a quarter of
+// the room to what weighs less, so that a busy scribe does not hide what the gates did.
 std::vector<bool>
 kept(const std::vector<Event> &events) {
 	std::vector<bool> keep(events.size(), events.size() <= most_lines);
-	auto room = events.size() <= most_lines ? 0 : most_lines;
+	if (events.size() <= most_lines)
+		return keep;
+	auto room = most_lines;
+	auto lighter = events.size();
 	for (size_t weight = 0; weight < weights && room > 0; ++weight) {
 		std::vector<size_t> of;
 		for (size_t i = 0; i < events.size(); ++i)
 			if (events[i].weight == static_cast<Weight>(weight))
 				of.push_back(i);
-		const auto n = std::min(room, of.size());
+		lighter -= of.size();
+		const auto left = weight == static_cast<size_t>(Weight::turn) ? 0 : std::min(lighter, room / 4);
+		const auto n = std::min(room - left, of.size());
 		for (size_t i = 0; i < n; ++i)
 			keep[i < n - n / 2 ? of[i] : of[of.size() - (n - i)]] = true;
 		room -= n;

@@ -107,20 +107,30 @@ with_share(const std::string &state) {
 
 std::string
 because(const std::string &reasons) {
-	std::string severe;
-	std::string others;
+	std::vector<std::string> broken;
+	std::vector<std::string> unknown;
+	std::vector<std::string> others;
 	bool incident = false;
 	for (const auto &reason : lines_of(reasons)) {
-		auto &list = reason.starts_with("P0 ") || reason.starts_with("P1 ") ? severe : others;
 		if (reason.starts_with("rollout incident: "))
 			incident = true;
+		else if (!reason.starts_with("P0 ") && !reason.starts_with("P1 "))
+			others.push_back(reason);
+		else if (reason.find(" is unknown: ") != std::string::npos)
+			unknown.push_back(reason);
 		else
-			list += (list.empty() ? "" : "; ") + reason;
+			broken.push_back(reason);
 	}
-	const auto &telling = severe.empty() ? others : severe;
-	if (telling.empty())
-		return incident ? ", for nothing but the open incident" : "";
-	return ": " + telling;
+	// Without traffic nearly all are unknown, each for the same reason.
+	if (unknown.size() > 2)
+		unknown = {std::to_string(unknown.size()) + " checks of P0 and P1 are unknown"};
+	if (!broken.empty() || !unknown.empty()) {
+		broken.insert(broken.end(), unknown.begin(), unknown.end());
+		return ": " + join(broken, "; ");
+	}
+	if (!others.empty())
+		return ": " + join(others, "; ");
+	return incident ? ", for nothing but the open incident" : "";
 }
 
 std::string

@@ -29,8 +29,10 @@ constexpr int users_within_ms = 10'000;
 	"coalesce((SELECT string_agg(r.reason, E'\\n') FROM jsonb_array_elements_text(CASE WHEN "                          \
 	"jsonb_typeof(h.gates->'reasons') = 'array' THEN h.gates->'reasons' END) r(reason)), h.gates->>'unavailable'), "   \
 	"(h.change->>'table') || ' ' || (h.change->>'key') || ': ' || coalesce((SELECT string_agg(n.key || ' ' || "        \
-	"coalesce(h.change->'old'->>n.key, 'none') || ' → ' || coalesce(n.value, 'none'), ', ' ORDER BY n.key) FROM "    \
-	"jsonb_each_text(h.change->'new') n WHERE n.value IS DISTINCT FROM h.change->'old'->>n.key), 'as it was') "        \
+	"CASE WHEN jsonb_typeof(h.change->'old') = 'object' THEN coalesce(h.change->'old'->>n.key, 'none') || ' → ' "    \
+	"ELSE '' END || coalesce(n.value, 'none'), ', ' ORDER BY n.key) FROM jsonb_each_text(h.change->'new') n "          \
+	"WHERE n.value IS DISTINCT FROM h.change->'old'->>n.key AND n.value IS DISTINCT FROM h.change->>'key' "            \
+	"AND n.key !~ '_(at|by)$'), 'as it was') "                                                                         \
 	"FROM chat_v11.rollout_history h "
 
 void

@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(what_happened) {
 		"again from 2026-03-01 11:32:00 UTC, at canary_1, live: 1 % of users, through the gate; v1.1 was off for 32 "
 		"min.\n\n"
 		"oncall opened the incident as a P0 at 11:01:00 UTC, 1 min after the first sign, with the IC as its IC. 1 "
-		"decision of the IC stand in the record. the IC closed it at 11:31:00 UTC, after 30 min: “no breach for half "
+		"decision of the IC stands in the record. the IC closed it at 11:31:00 UTC, after 30 min: “no breach for half "
 		"an hour”.\n");
 	const auto text = postmortem_text(told());
 	BOOST_TEST(contains(text, "| Noticed by | the guard, at 2026-03-01 11:00:00 UTC |"));
@@ -216,6 +216,7 @@ BOOST_AUTO_TEST_CASE(who_noticed) {
 	input.sights.clear();
 	BOOST_TEST(contains(story(input), "No gate showed anything: people noticed it."));
 	BOOST_TEST(contains(postmortem_text(input), "| Noticed by | people: oncall, at 2026-03-01 11:01:00 UTC |"));
+	BOOST_TEST(contains(story(input), "oncall killed the rollout at 11:00:00 UTC: from then on"));
 	input.sights = {{noon - 50min, "HOLD", {"x"}, "P1 x is high"}};
 	BOOST_TEST(contains(story(input), "People noticed it before any gate did; the gates turned red at 2026-03-01 "
 									  "11:10:00 UTC, 9 min after the opening, and said HOLD: P1 x is high."));
@@ -305,6 +306,10 @@ BOOST_AUTO_TEST_CASE(one_time_line_in_order) {
 				  "| 11:31:00 | +0:30:00 | the scribe | **closed** |",
 				  "| 11:31:00 | +0:30:00 | gates | ROLLBACK → **PROCEED** |",
 				  "| 11:32:00 | +0:31:00 | the IC | **resume** canary_1, killed → canary_1, live (decision 3) |"}));
+	auto calmed = input;
+	calmed.sights[2] = {noon - 40min, "HOLD", {}, "rollout quiet: it failed 20 min ago"};
+	BOOST_TEST(
+		contains(postmortem::timeline(calmed), "| gates | ROLLBACK → **HOLD**, no P0 or P1 check fails any more |"));
 	// After the end nobody asks for what is not red.
 	BOOST_TEST(!contains(postmortem::timeline(input), "dwell"));
 	input.sights.back().failing = {"x"};
@@ -340,6 +345,13 @@ BOOST_AUTO_TEST_CASE(decisions_with_their_figures) {
 	input.checklist.notes[1].decision = "HOLD";
 	input.checklist.notes[1].reasons = "rollout incident: P0 incident 3 is open";
 	BOOST_TEST(contains(postmortem::decisions(input), "| HOLD, for nothing but the open incident |"));
+	// Without traffic nothing is known, and one clause says so.
+	input.checklist.notes[1].reasons =
+		"P0 a is unknown: stale\nP0 b is unknown: stale\nP1 c is unknown: stale\nrollout "
+		"dwell: too young";
+	BOOST_TEST(contains(postmortem::decisions(input), "| HOLD: 3 checks of P0 and P1 are unknown |"));
+	input.checklist.notes[1].reasons = "P0 a is unknown: stale\nP1 b is 0.5, limit 0.1";
+	BOOST_TEST(contains(postmortem::decisions(input), "| HOLD: P1 b is 0.5, limit 0.1; P0 a is unknown: stale |"));
 	input.checklist.notes[1].decision = "";
 	BOOST_TEST(contains(postmortem::decisions(input), "| they were not read |"));
 	input.checklist.steps.clear();
@@ -382,7 +394,11 @@ BOOST_AUTO_TEST_CASE(who_was_hit) {
 						"users\n- in all 10 users\n"));
 	input.users[0].seen = 4;
 	BOOST_TEST(contains(postmortem::who_was_hit(input), "- in all at least 10 users\n"));
-	BOOST_TEST(contains(postmortem::who_was_hit(told()), "- nobody that the telemetry knows of"));
+	BOOST_TEST(contains(postmortem::who_was_hit(told()), "- not known: nothing was reported"));
+	input = told();
+	input.metrics = {{"send_stall_rate", 0.05, {}, {0.01, 1, 100}, red_at, {}, {}, {0.01, 1, 100}}};
+	input.sights.clear();
+	BOOST_TEST(contains(postmortem::who_was_hit(input), "- nobody that the telemetry knows of: no metric passed"));
 }
 
 BOOST_AUTO_TEST_CASE(figures) {
@@ -515,7 +531,9 @@ BOOST_AUTO_TEST_CASE(a_long_incident_stays_readable) {
 	BOOST_TEST(count_in(with_few, "**fact**") == 30u);
 	BOOST_TEST(contains(with_few, "**decision 2**: roll back the build"));
 	BOOST_TEST(contains(with_few, "**closed**"));
-	BOOST_TEST(contains(with_few, "remarks, "));
+	BOOST_TEST(count_in(with_few, "| note xx") == 33u);
+	BOOST_TEST(count_in(with_few, "| gates | ") == 1u + 11u);
+	BOOST_TEST(contains(with_few, "Left out for length: 167 remarks, 4308 lines of the gates."));
 	BOOST_TEST(contains(with_few,
 						" lines of the gates. All of it: `select at, kind, author, text from chat_v11.incident_note "
 						"where incident = 3 order by at, n;`"));
@@ -534,7 +552,7 @@ BOOST_AUTO_TEST_CASE(a_long_incident_stays_readable) {
 	BOOST_TEST(contains(text, "30 more: `select * from chat_v11.action_item where incident = 3 order by id;`"));
 	// As many lines left out as there are not shown.
 	const auto line = text.substr(text.find("\nLeft out for length: "));
-	BOOST_TEST(contains(line, "Left out for length: 23 turns, 30 facts, 200 remarks, 4319 lines of the gates"));
+	BOOST_TEST(contains(line, "Left out for length: 26 turns, 30 facts, 200 remarks, 4319 lines of the gates"));
 	auto cut = told();
 	cut.checklist.notes.push_back(note(noon - 45min, NoteKind::note, words));
 	BOOST_TEST(contains(postmortem::timeline(cut), "Texts that end in … are cut."));
