@@ -80,6 +80,23 @@ CALL fixture.at('2026-03-02 13:30+00');
 SELECT fixture.lines(3, '^#|^\| (Noticed|Opened|v1.1|State)|left out|^Left out|^\| [0-9]{2}:.*(\*\*|call (34|66) )|^- \[');
 SELECT count(*) AS lines, max(length(line)) AS longest FROM regexp_split_to_table(chat_v11.postmortem(3), '\n') line;
 SELECT done, remark FROM chat_v11.checklist(3) WHERE n = 8;
+-- Red for two hours before anybody declared it, and by events that had come minutes before the guard looked.
+DO $$
+BEGIN
+	FOR i IN 0..11 LOOP
+		CALL fixture.at(timestamptz '2026-03-02 14:10+00' + i * interval '10 min');
+		PERFORM fixture.event('pending_forever', timestamptz '2026-03-02 14:05+00' + i * interval '10 min', i / 2);
+		PERFORM chat_v11.record('pending_forever', 'v10', md5('control' || i)::uuid, gen_random_uuid(), NULL, chat_v11.clock());
+		PERFORM chat_v11.guard_tick();
+	END LOOP;
+END
+$$;
+CALL fixture.at('2026-03-02 16:10+00');
+SELECT chat_v11.open_incident('P1', 'clients give up', 'name of the IC');
+SELECT count(chat_v11.attest('runbook', 'wiki/runbook', true)), count(chat_v11.set_setting('decision_interval', '15 min', 'two at night')) FROM generate_series(1, 1);
+CALL fixture.at('2026-03-02 16:30+00');
+SELECT chat_v11.close_incident(4, 'none any more');
+SELECT fixture.lines(4, '^\| (First|Noticed|Opened|pend)|^At |^Of v1|^- (\*\*|before|while)|\| (gates|postgres) \|');
 -- Without the telemetry the rest is still told.
 CREATE TABLE fixture.kept AS SELECT chat_v11.postmortem(1) AS page;
 ALTER TABLE chat_v11.metric_bucket RENAME TO gone;
@@ -106,7 +123,7 @@ SELECT fixture.attempt(format($$SELECT chat_v11.force_rollout_state('%s', false,
 CALL fixture.at('2026-03-03 21:00+00');
 SELECT chat_v11.open_incident('P1', 'recovery is slow', 'name of the IC');
 CALL fixture.at('2026-03-03 21:20+00');
-SELECT chat_v11.close_incident(4, 'it was a disk');
+SELECT chat_v11.close_incident(5, 'it was a disk');
 CALL fixture.at('2026-03-04 20:00+00');
 SELECT * FROM chat_v11.completion();
 SELECT fixture.ask('full', false);

@@ -63,7 +63,7 @@ remark_of(const PostmortemInput &input, const ChecklistPoint &point) {
 	for (const auto &note : input.checklist.notes)
 		if (note.kind == NoteKind::check && note.point == point.n)
 			tick = &note;
-	if (point.done && tick && point.remark.starts_with(tick->text))
+	if (tick && point.remark.starts_with(tick->text))
 		return "noted by " + cell(tick->author, name_bytes) + " at " + at_second(tick->at);
 	return cell(point.remark, 2 * line_bytes);
 }

@@ -242,8 +242,8 @@ head(const PostmortemInput &input) {
 							  : "still open, for " + span(incident.opened_at, story_end(input)));
 	text += row("v1.1 was off", off_text(input));
 	text += row("State before", with_share(state_before(input)));
-	text += row("State after", with_share(state_after(input)));
 	const auto after = state_after(input);
+	text += row(incident.closed_at ? "State after" : "State now", with_share(after));
 	if (const auto present = describe(input.checklist.gates.state); incident.closed_at && present != after)
 		text += row("State now", with_share(present));
 	text += row("Still to be done", still_to_do(input));

@@ -36,7 +36,7 @@ number_of(const std::vector<Decided> &all, const void *of) {
 std::string
 step_text(const Step &step, const std::vector<Decided> &all) {
 	if (step.transition == "config")
-		return "**setting changed**: " + cell(step.change, line_bytes) +
+		return "**changed**: " + cell(step.change, line_bytes) +
 			   (step.note.empty() ? "" : ", “" + cell(step.note, line_bytes) + "”");
 	return "**" + step.transition + "** " + step.from + " → " + step.to +
 		   (step.overridden ? ", **forced past its gates**" : "") + " (decision " + number_of(all, &step) + ")";

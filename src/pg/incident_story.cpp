@@ -360,10 +360,8 @@ read_postmortem(std::int64_t id) {
 		return load_gate_input(spi, State{}, input.now, incident.opened_at);
 	});
 	input.metrics_error = attempt([&] { MetricReader(input, gates).read(); });
-	if (!input.metrics_error.empty()) {
-		input.metrics.clear();
+	if (!input.metrics_error.empty())
 		return input;
-	}
 	input.users_error = attempt_within(users_within_ms, [&] { UserReader(input).read(); });
 	if (!input.users_error.empty()) {
 		input.users.clear();

@@ -263,6 +263,8 @@ BOOST_AUTO_TEST_CASE(how_long_v11_was_off) {
 								 step(7, noon - 50min, "rollback", "canary_10, live", "canary_1, live", guard_name));
 	BOOST_TEST(contains(story(input), "The rollout was not killed. The guard took it back at 2026-03-01 11:10:00 UTC, "
 									  "from canary_10, live to canary_1, live."));
+	input.checklist.steps = {step(1, noon - 50min, "start", "not started", "canary_1, live", "oncall")};
+	BOOST_TEST(off(input) == "not at all");
 	input = told();
 	input.checklist.steps[1].overridden = true;
 	BOOST_TEST(contains(story(input), "1 % of users, **forced past its gates**; v1.1"));
@@ -275,6 +277,8 @@ BOOST_AUTO_TEST_CASE(what_has_become_of_it_since) {
 	input.checklist.incident.closed_at.reset();
 	BOOST_TEST(contains(story(input), "The incident is still open, 59 min after."));
 	BOOST_TEST(contains(postmortem_text(input), "| Closed | still open, for 59 min |"));
+	BOOST_TEST(contains(postmortem_text(input), "| State now | canary_1, live: 1 % of users |\n| Still"));
+	BOOST_TEST(!contains(postmortem_text(input), "State after"));
 }
 
 BOOST_AUTO_TEST_CASE(an_escalation) {
@@ -321,7 +325,7 @@ BOOST_AUTO_TEST_CASE(one_time_line_in_order) {
 	config.change = "setting p0_clear_window: value 00:30:00 → 01:00:00";
 	input.checklist.steps.insert(input.checklist.steps.begin() + 1, config);
 	BOOST_TEST(contains(postmortem::timeline(input),
-						"| an admin | **setting changed**: setting p0_clear_window: value 00:30:00 → 01:00:00 |"));
+						"| an admin | **changed**: setting p0_clear_window: value 00:30:00 → 01:00:00 |"));
 }
 
 // Beside a broken P0 the rest of the reasons is noise, and the guard's note is the gates' own words.
