@@ -72,6 +72,7 @@ SELECT chat_v11.open_incident('P0', E'users | call\n# x \u202E**<b>', E'the\nIC 
 SELECT chat_v11.note_incident(3, repeat(E'| x\n## ', 500), k) IS NOT NULL FROM unnest('{note,fact,action,decision,check:5,check:6,check:10}'::text[]) k;
 SELECT count(chat_v11.note_incident(3, 'call ' || i)) FROM generate_series(1, 100) i;
 CALL fixture.at('2026-03-02 10:31+00');
+SELECT chat_v11.record('session_active', 'v10');
 SELECT chat_v11.close_incident(3, E'the help page\nwas wrong | again');
 CALL fixture.at('2026-03-02 13:00+00');
 SELECT fixture.lines(3, '^\| (v1.1|State)');
@@ -95,6 +96,7 @@ CALL fixture.at('2026-03-02 16:10+00');
 SELECT chat_v11.open_incident('P1', 'clients give up', 'name of the IC');
 SELECT count(chat_v11.attest('runbook', 'wiki/runbook', true)), count(chat_v11.set_setting('decision_interval', '15 min', 'two at night')) FROM generate_series(1, 1);
 CALL fixture.at('2026-03-02 16:30+00');
+SELECT chat_v11.record('session_active', 'v11');
 SELECT chat_v11.close_incident(4, 'none any more');
 SELECT fixture.lines(4, '^\| (First|Noticed|Opened|pend)|^At |^Of v1|^- (\*\*|before|while)|\| (gates|postgres) \|');
 -- Without the telemetry the rest is still told.
@@ -123,6 +125,7 @@ SELECT fixture.attempt(format($$SELECT chat_v11.force_rollout_state('%s', false,
 CALL fixture.at('2026-03-03 21:00+00');
 SELECT chat_v11.open_incident('P1', 'recovery is slow', 'name of the IC');
 CALL fixture.at('2026-03-03 21:20+00');
+SELECT chat_v11.record('session_active', 'v11');
 SELECT chat_v11.close_incident(5, 'it was a disk');
 CALL fixture.at('2026-03-04 20:00+00');
 SELECT * FROM chat_v11.completion();

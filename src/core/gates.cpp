@@ -144,6 +144,7 @@ evaluate(const GateInput &input) {
 	answer.mature_writes = answer.figures.front().denominator;
 	if (input.telemetry)
 		answer.data_age = telemetry_age(input);
+	answer.silent = !answer.data_age || *answer.data_age > input.settings.max_data_age;
 	answer.reasons = collect_reasons(answer);
 	return answer;
 }

@@ -75,6 +75,7 @@ struct GateAnswer {
 	std::vector<Figure> figures;      // of cohort v11, in the order of metric_rules()
 	std::int64_t mature_writes = 0;   // in the P0 window: what ack_without_receipt_10s_rate rests on
 	std::optional<Duration> data_age; // of the newest event: the canary's while it is live, else anybody's
+	bool silent = false;              // it is older than max_data_age, or there is none
 	Time window_start{};              // of the longest metric window
 	Time evaluated_at{};
 	bool mock_clock = false;

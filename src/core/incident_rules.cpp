@@ -243,6 +243,14 @@ require_closable(const Incident &incident, const GateAnswer &gates) {
 	// What cannot be seen is not over.
 	if (!gates.telemetry_error.empty())
 		throw gate_closed(sentence, "Telemetry cannot be read: " + gates.telemetry_error, "Mend the telemetry.");
+	if (gates.state.started_at && gates.silent)
+		throw gate_closed(sentence,
+						  gates.data_age ? "Telemetry is silent: the newest event is " +
+											   format_duration(floor_second(gates.evaluated_at) -
+															   floor_second(gates.evaluated_at - *gates.data_age)) +
+											   " old, longer than max_data_age."
+										 : "Telemetry is silent: there is no event.",
+						  "Mend the telemetry: select * from chat_v11.fold_status();");
 	const auto blockers = exit_blockers(incident.severity, gates);
 	if (!blockers.empty())
 		throw gate_closed(sentence, blocker_lines(blockers), blocker_hint(blockers, close_command(incident)));

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Documents and their tests cannot drift: each line of each ```sql block of the runbooks must stand in sql/runbook.sql,
-# of the cohort's guide in sql/cohort_guide.sql, and of the operators' in sql/operations_guide.sql, so that it was run.
-# What the guard says must stand in docs/operations.md.  Also, docs/history.md must contain docs/verify_history.py as it
-# is.  Needs no server.
+# Documents and their tests cannot drift: each line of each ```sql block of a document must stand in its test, so that it
+# was run; of the runbooks, the go/no-go template and the guide to the recovery limits in the order of the document, so
+# that it was run in the state in which whoever reads comes to it.  What the guard says must stand in docs/operations.md.
+# Also, docs/history.md must contain docs/verify_history.py as it is.  Needs no server.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -21,21 +21,35 @@ sql_lines() { # FILE: the lines within ```sql fences, without the indentation th
 	awk '/^ *```sql *$/ { inside = 1; next } /^ *```/ { inside = 0 } inside && NF { sub(/^ +/, ""); print }' "$1"
 }
 
-was_run() { # DOCUMENT TEST
-	local lines
+# Other lines may stand between those of the document.  Of an order that is broken the first line is told: where the rest
+# belongs cannot be known then.
+was_run() { # DOCUMENT TEST [in order]
+	local lines order=${3:-} after=0 found
 	lines=$(sql_lines "$1")
 	[ -n "$lines" ] && rc=0 || rc=1
 	verdict "$rc" "$1 has no SQL at all"
 	while IFS= read -r line; do
 		grep -qxF -e "$line" "$2" && rc=0 || rc=1
 		verdict "$rc" "$1: not in $2: $line"
+		[ -n "$order" ] && [ "$rc" = 0 ] || continue
+		found=$(LINE=$line awk -v after="$after" 'NR > after && $0 == ENVIRON["LINE"] { print NR; exit }' "$2")
+		[ -n "$found" ] && rc=0 || rc=1
+		verdict "$rc" "$1: in $2 not after line $after, where the lines before it end: $line"
+		[ "$rc" = 0 ] || break
+		after=$found
 	done <<<"$lines"
 }
-was_run docs/runbooks/chat-canary-rollout-v1.1.md sql/runbook.sql
-was_run docs/runbooks/chat-incident-playbook-v1.1.md sql/runbook.sql
-was_run docs/ops/chat-v11-go-no-go-template.md sql/runbook.sql
+for document in docs/runbooks/*.md; do
+	case $document in
+	*/chat-canary-rollout-*) was_run "$document" sql/runbook_rollout.sql "in order" ;;
+	*/chat-incident-playbook-*) was_run "$document" sql/runbook_incident.sql "in order" ;;
+	*/chat-ops-checklist-*) was_run "$document" sql/runbook_shift.sql "in order" ;;
+	*) verdict 1 "$document: no test runs it" ;;
+	esac
+done
+was_run docs/ops/chat-v11-go-no-go-template.md sql/runbook_rollout.sql "in order"
+was_run docs/recovery.md sql/recovery_guide.sql "in order"
 was_run docs/cohort.md sql/cohort_guide.sql
-was_run docs/recovery.md sql/recovery_guide.sql
 was_run docs/operations.md sql/operations_guide.sql
 
 # Every sentence that the guard and the launcher have for the server's log, a caller or guard_status(), and every state:

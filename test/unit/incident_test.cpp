@@ -122,6 +122,25 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_not_green) {
 	BOOST_TEST(evaluate(input).green());
 }
 
+// Nothing was seen to fail, because nothing was seen.
+BOOST_AUTO_TEST_CASE(silence_is_no_end) {
+	auto input = calm_after_kill();
+	auto &seen = input.telemetry->last_seen;
+	seen.fill(noon - input.settings.max_data_age);
+	BOOST_TEST(closing(Severity::p0, input).token() == "ACCEPTED");
+	seen.fill(noon - input.settings.max_data_age - 1s);
+	for (const auto severity : {Severity::p0, Severity::p1}) {
+		const auto refusal = closing(severity, input);
+		BOOST_TEST(refusal.token() == "ERR_GATE_CLOSED");
+		BOOST_TEST(contains(refusal.detail(), "the newest event is 2 min 1 s old"));
+	}
+	BOOST_TEST(closing(Severity::p2, input).token() == "ACCEPTED");
+	seen.fill({});
+	BOOST_TEST(contains(closing(Severity::p0, input).detail(), "there is no event"));
+	input.state = {};
+	BOOST_TEST(closing(Severity::p1, input).token() == "ACCEPTED");
+}
+
 // A P0 while killed: what a resume would need, but for the incident.
 BOOST_AUTO_TEST_CASE(a_killed_p0_is_closed_after_its_window) {
 	auto input = calm_after_kill();
