@@ -333,8 +333,9 @@ COMMENT ON FUNCTION chat_v11.admit_resync(text, uuid, float8) IS
 COMMENT ON FUNCTION chat_v11.resync_backoff_ms(integer, text) IS
 	'milliseconds to wait before attempt 1, 2, ...; the same for the same key and attempt';
 COMMENT ON FUNCTION chat_v11.recovery_policy() IS 'the numbers that clients follow, and their version';
+COMMENT ON FUNCTION chat_v11.keep_own() IS 'trigger: passes over the rows that a subscription brings';
 COMMENT ON TABLE chat_v11.full_state_0 IS
-	'admissions by chat_v11.admit_full_state(), with full_state_1 in turns; emptied by the guard and fold(); not dumped';
+	'admissions by chat_v11.admit_full_state(), with full_state_1 in turns; emptied by the guard and fold(), ERR_APPEND_ONLY for TRUNCATE; not dumped';
 COMMENT ON COLUMN chat_v11.full_state_0.dialog IS 'which dialog';
 COMMENT ON COLUMN chat_v11.full_state_0.admitted_at IS 'by the rule clock';
 COMMENT ON TABLE chat_v11.full_state_1 IS 'as chat_v11.full_state_0';

@@ -20,6 +20,22 @@ CREATE TABLE chat_v11.full_state_1 (
 	admitted_at timestamptz NOT NULL
 ) WITH (fillfactor = 90);
 
+-- A subscriber has admissions of its own: rows that a publication of all tables brings are passed over.
+CREATE FUNCTION chat_v11.keep_own() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'chat_v11_keep_own' LANGUAGE C;
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.full_state_0
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.full_state_0
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.full_state_1
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.full_state_1
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.full_state_0 ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.full_state_0 ENABLE ALWAYS TRIGGER "10_refuse_truncate";
+ALTER TABLE chat_v11.full_state_1 ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.full_state_1 ENABLE ALWAYS TRIGGER "10_refuse_truncate";
+
 -- No query of their own, so neither a search_path nor their owner's rights.
 CREATE FUNCTION chat_v11.admit_full_state(p_dialog uuid, p_actor uuid) RETURNS void
 	AS 'MODULE_PATHNAME', 'chat_v11_admit_full_state' LANGUAGE C VOLATILE;
@@ -235,8 +251,9 @@ COMMENT ON FUNCTION chat_v11.admit_resync(text, uuid, float8) IS
 COMMENT ON FUNCTION chat_v11.resync_backoff_ms(integer, text) IS
 	'milliseconds to wait before attempt 1, 2, ...; the same for the same key and attempt';
 COMMENT ON FUNCTION chat_v11.recovery_policy() IS 'the numbers that clients follow, and their version';
+COMMENT ON FUNCTION chat_v11.keep_own() IS 'trigger: passes over the rows that a subscription brings';
 COMMENT ON TABLE chat_v11.full_state_0 IS
-	'admissions by chat_v11.admit_full_state(), with full_state_1 in turns; emptied by the guard and fold(); not dumped';
+	'admissions by chat_v11.admit_full_state(), with full_state_1 in turns; emptied by the guard and fold(), ERR_APPEND_ONLY for TRUNCATE; not dumped';
 COMMENT ON COLUMN chat_v11.full_state_0.dialog IS 'which dialog';
 COMMENT ON COLUMN chat_v11.full_state_0.admitted_at IS 'by the rule clock';
 COMMENT ON TABLE chat_v11.full_state_1 IS 'as chat_v11.full_state_0';
