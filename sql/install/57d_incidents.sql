@@ -1,5 +1,6 @@
 -- Incidents: declared by people, escalated also by the guard.  An open P0 or P1 turns check `incident`, so whoever
--- changes one holds the lock under which the rollout changes.  Notes take no lock: a scribe never waits.
+-- opens one keeps promotions out until it is committed; kills never wait for it.  Notes take no lock: a scribe never
+-- waits.
 
 CREATE TABLE chat_v11.incident (
 	id bigint NOT NULL PRIMARY KEY CHECK (id > 0),
@@ -48,7 +49,7 @@ SELECT pg_catalog.pg_extension_config_dump('chat_v11.incident', '');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.incident_note', '');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.action_item', '');
 
--- Written by the functions below, by a restore and by a subscription.
+-- Written by the functions below and by a restore.
 CREATE FUNCTION chat_v11.incident_guard() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'chat_v11_incident_guard' LANGUAGE C;
 CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.incident
@@ -60,6 +61,16 @@ CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "05_incident_guard";
+-- What a subscription brings is passed over.
+CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
+CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident_note
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
+CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.action_item
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
+ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "10_own_only";
+ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "10_own_only";
+ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "10_own_only";
 
 CREATE FUNCTION chat_v11.open_incident(p_severity text, p_title text, p_ic text DEFAULT NULL) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'chat_v11_open_incident' LANGUAGE C VOLATILE
@@ -75,6 +86,10 @@ CREATE FUNCTION chat_v11.note_incident(p_incident bigint, p_text text, p_kind te
 
 CREATE FUNCTION chat_v11.close_incident(p_incident bigint, p_text text) RETURNS interval
 	AS 'MODULE_PATHNAME', 'chat_v11_close_incident' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.hand_over_incident(p_incident bigint, p_ic text) RETURNS text
+	AS 'MODULE_PATHNAME', 'chat_v11_hand_over_incident' LANGUAGE C VOLATILE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
 CREATE FUNCTION chat_v11.incidents()

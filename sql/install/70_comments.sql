@@ -432,6 +432,7 @@ COMMENT ON FUNCTION chat_v11.note_incident(bigint, text, text) IS
 COMMENT ON FUNCTION chat_v11.close_incident(bigint, text) IS
 	'ends it; how long it lasted. ERR_GATE_CLOSED for a P0 before its exit criteria hold, and for a P1 while a P0 or P1 check '
 	'fails: DETAIL says what is missing, HINT when it can be over';
+COMMENT ON FUNCTION chat_v11.hand_over_incident(bigint, text) IS 'another IC leads it from now on, which its timeline tells; who';
 COMMENT ON FUNCTION chat_v11.incidents() IS 'those that are open, and since when the IC''s decision is overdue';
 COMMENT ON FUNCTION chat_v11.checklist(bigint) IS
 	'the ten points of the playbook, those that the database knows ticked, and the others by note_incident()';
@@ -444,7 +445,7 @@ COMMENT ON FUNCTION chat_v11.assign_action_item(bigint, text, date) IS 'gives it
 COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
 	'closed: it is done; accepted: it stays undone, and why';
 COMMENT ON FUNCTION chat_v11.incident_guard() IS
-	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write, a restore and a subscription';
+	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write and a restore; passes over what a subscription brings';
 COMMENT ON FUNCTION chat_v11.ddl_freeze() IS 'event trigger: asks judge_ddl(), and lets pass what that cannot judge';
 COMMENT ON FUNCTION chat_v11.judge_ddl(text) IS
 	'warns of DDL that the client sent while a P0 is open, or refuses it with ERR_FORBIDDEN, by chat_v11.ddl_freeze; superusers '

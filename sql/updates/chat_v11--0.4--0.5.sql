@@ -52,7 +52,8 @@ CREATE FUNCTION chat_v11.recovery_policy() RETURNS jsonb
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
 -- Incidents: declared by people, escalated also by the guard.  An open P0 or P1 turns check `incident`, so whoever
--- changes one holds the lock under which the rollout changes.  Notes take no lock: a scribe never waits.
+-- opens one keeps promotions out until it is committed; kills never wait for it.  Notes take no lock: a scribe never
+-- waits.
 
 CREATE TABLE chat_v11.incident (
 	id bigint NOT NULL PRIMARY KEY CHECK (id > 0),
@@ -101,7 +102,7 @@ SELECT pg_catalog.pg_extension_config_dump('chat_v11.incident', '');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.incident_note', '');
 SELECT pg_catalog.pg_extension_config_dump('chat_v11.action_item', '');
 
--- Written by the functions below, by a restore and by a subscription.
+-- Written by the functions below and by a restore.
 CREATE FUNCTION chat_v11.incident_guard() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'chat_v11_incident_guard' LANGUAGE C;
 CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON chat_v11.incident
@@ -113,6 +114,16 @@ CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "05_incident_guard";
+-- What a subscription brings is passed over.
+CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
+CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident_note
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
+CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.action_item
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
+ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "10_own_only";
+ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "10_own_only";
+ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "10_own_only";
 
 CREATE FUNCTION chat_v11.open_incident(p_severity text, p_title text, p_ic text DEFAULT NULL) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'chat_v11_open_incident' LANGUAGE C VOLATILE
@@ -128,6 +139,10 @@ CREATE FUNCTION chat_v11.note_incident(p_incident bigint, p_text text, p_kind te
 
 CREATE FUNCTION chat_v11.close_incident(p_incident bigint, p_text text) RETURNS interval
 	AS 'MODULE_PATHNAME', 'chat_v11_close_incident' LANGUAGE C VOLATILE
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+
+CREATE FUNCTION chat_v11.hand_over_incident(p_incident bigint, p_ic text) RETURNS text
+	AS 'MODULE_PATHNAME', 'chat_v11_hand_over_incident' LANGUAGE C VOLATILE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
 CREATE FUNCTION chat_v11.incidents()
@@ -271,6 +286,7 @@ COMMENT ON FUNCTION chat_v11.note_incident(bigint, text, text) IS
 COMMENT ON FUNCTION chat_v11.close_incident(bigint, text) IS
 	'ends it; how long it lasted. ERR_GATE_CLOSED for a P0 before its exit criteria hold, and for a P1 while a P0 or P1 check '
 	'fails: DETAIL says what is missing, HINT when it can be over';
+COMMENT ON FUNCTION chat_v11.hand_over_incident(bigint, text) IS 'another IC leads it from now on, which its timeline tells; who';
 COMMENT ON FUNCTION chat_v11.incidents() IS 'those that are open, and since when the IC''s decision is overdue';
 COMMENT ON FUNCTION chat_v11.checklist(bigint) IS
 	'the ten points of the playbook, those that the database knows ticked, and the others by note_incident()';
@@ -283,7 +299,7 @@ COMMENT ON FUNCTION chat_v11.assign_action_item(bigint, text, date) IS 'gives it
 COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
 	'closed: it is done; accepted: it stays undone, and why';
 COMMENT ON FUNCTION chat_v11.incident_guard() IS
-	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write, a restore and a subscription';
+	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write and a restore; passes over what a subscription brings';
 COMMENT ON FUNCTION chat_v11.ddl_freeze() IS 'event trigger: asks judge_ddl(), and lets pass what that cannot judge';
 COMMENT ON FUNCTION chat_v11.judge_ddl(text) IS
 	'warns of DDL that the client sent while a P0 is open, or refuses it with ERR_FORBIDDEN, by chat_v11.ddl_freeze; superusers '

@@ -21,7 +21,8 @@ struct Breach {
 	const Check *check;
 	std::optional<Time> forgotten_at; // to the minute above
 };
-std::optional<Breach> last_p0_breach(const GateInput &input, Duration span);
+enum class Checks { counting, all }; // all: also those that are switched off, or only advise
+std::optional<Breach> last_p0_breach(const GateInput &input, Duration span, Checks which = Checks::counting);
 
 // By when, to the minute above, the newest bad event of a check will be `span` old; nothing if there was none.
 std::optional<Time> breach_forgotten(const GateInput &input, const Check &check, Duration span);

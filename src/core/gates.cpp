@@ -121,9 +121,13 @@ evaluate(const GateInput &input) {
 	if (only_time)
 		answer.earliest = opens;
 
-	if (input.telemetry)
+	answer.p0_clear_window = input.settings.p0_clear_window;
+	if (input.telemetry) {
 		if (const auto breach = last_p0_breach(input, input.settings.p0_clear_window))
 			answer.p0_breach = breach->check->name;
+		if (const auto breach = last_p0_breach(input, input.settings.p0_clear_window, Checks::all))
+			answer.incident_breach = breach->check->name;
+	}
 
 	if (!answer.p0_ok)
 		answer.decision = Decision::rollback;

@@ -70,6 +70,9 @@ struct GateAnswer {
 	bool rollout_ok = false;
 	// The P0 check that was broken within p0_clear_window, also where its own window is shorter; "" where none was.
 	std::string p0_breach;
+	// The same, also of a check that is switched off: an incident does not end by that.
+	std::string incident_breach;
+	Duration p0_clear_window{};
 	std::vector<std::string> reasons; // most severe first; empty when green
 	std::vector<CheckResult> checks;
 	std::vector<Figure> figures;      // of cohort v11, in the order of metric_rules()

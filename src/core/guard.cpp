@@ -14,13 +14,19 @@ using Json = nlohmann::ordered_json;
 // Six bytes for each at worst, as \u00XX, leave room for the rest below PostgreSQL's 8,000.
 constexpr size_t max_reason_bytes = 1000;
 
+template <typename F>
 std::string
-failing(const GateAnswer &answer, OnFail on_fail) {
+failing(const GateAnswer &answer, F &&wanted) {
 	std::string text;
 	for (const auto &result : answer.checks)
-		if (result.check.counts() && result.check.on_fail == on_fail && result.status == Status::fail)
+		if (result.check.counts() && wanted(result.check) && result.status == Status::fail)
 			text += (text.empty() ? "" : "; ") + result.reason;
 	return text;
+}
+
+std::string
+failing(const GateAnswer &answer, OnFail on_fail) {
+	return failing(answer, [&](const Check &check) { return check.on_fail == on_fail; });
 }
 
 Json
@@ -58,7 +64,7 @@ guard_act(const GateAnswer &answer) {
 
 std::string
 p0_failures(const GateAnswer &answer) {
-	return failing(answer, OnFail::kill);
+	return failing(answer, [](const Check &check) { return check.gate == Gate::p0; });
 }
 
 Duration

@@ -24,6 +24,9 @@ name(Severity severity) {
 
 std::optional<Severity>
 parse_severity(std::string_view text) {
+	constexpr std::string_view blanks = " \t\r\n";
+	text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
+	text = text.substr(0, text.find_last_not_of(blanks) + 1);
 	for (size_t i = 0; i < severity_names.size(); ++i)
 		if (text.size() == 2 && (text[0] == 'P' || text[0] == 'p') && text[1] == severity_names[i][1])
 			return static_cast<Severity>(i);
@@ -73,7 +76,7 @@ parse_asked_kind(std::string_view text) {
 
 DecisionDue
 decision_due(const Incident &incident, Duration interval, Time now) {
-	if (incident.closed_at)
+	if (incident.closed_at || incident.severity == Severity::p2)
 		return {};
 	const auto at = std::max(incident.opened_at, incident.last_decision.value_or(incident.opened_at)) + interval;
 	return {at, now > at ? std::optional(now - at) : std::nullopt};

@@ -16,7 +16,8 @@ namespace chat_v11 {
 enum class Severity { p0, p1, p2 };
 
 std::string_view name(Severity severity);
-std::optional<Severity> parse_severity(std::string_view text); // in either case, as it is typed at night
+// In either case and with blanks around it, as it is typed at night.
+std::optional<Severity> parse_severity(std::string_view text);
 
 // An open one closes promotions and resumes.
 constexpr bool
@@ -86,8 +87,8 @@ struct ActionItem {
 	}
 };
 
-// When the next decision is due, and by how much the present moment is past that; nothing for a closed incident, and
-// no overdue time where there is time left.
+// When the next decision is due, and by how much the present moment is past that; nothing for a closed incident or a
+// P2, and no overdue time where there is time left.
 struct DecisionDue {
 	std::optional<Time> at;
 	std::optional<Duration> overdue;

@@ -256,9 +256,21 @@ require_closable(const Incident &incident, const GateAnswer &gates) {
 	const auto blockers = exit_blockers(incident.severity, gates);
 	if (!blockers.empty())
 		throw gate_closed(sentence, blocker_lines(blockers), blocker_hint(blockers, close_command(incident)));
-	if (incident.severity == Severity::p0 && !gates.p0_breach.empty())
-		throw gate_closed(sentence, gates.p0_breach + " was broken within p0_clear_window",
+	if (incident.severity != Severity::p0)
+		return;
+	if (!gates.incident_breach.empty())
+		throw gate_closed(sentence, gates.incident_breach + " was broken within p0_clear_window",
 						  "select * from chat_v11.explain_gates();");
+	// Also on a rollout that was killed long before, or whose telemetry does not see what people saw.
+	const auto since = std::max(incident.opened_at, incident.escalated_at.value_or(incident.opened_at));
+	const auto over = since + gates.p0_clear_window;
+	if (gates.evaluated_at < over)
+		throw gate_closed(sentence,
+						  "It is a P0 since " + at_second(since) + ", and p0_clear_window, " +
+							  format_duration(gates.p0_clear_window) + ", must pass: until " +
+							  format_utc(ceil_second(over)) + ".",
+						  "Earliest at " + format_utc(ceil_second(over)) +
+							  ", if nothing fails until then: " + close_command(incident));
 }
 
 std::vector<ChecklistPoint>

@@ -13,8 +13,9 @@
 namespace chat_v11 {
 
 // Throws ERR_GATE_CLOSED, with what is missing and when it can be over, unless
-//   P0: no P0 breach within p0_clear_window, and nothing but check `incident` keeps a promotion, or while killed a
-//       resume, from happening.  Also no other open incident does: two that wait for each other would never end;
+//   P0: p0_clear_window has passed since it was opened or became a P0, no P0 check was broken within it, also none that
+//       is switched off, and nothing but check `incident` keeps a promotion, or while killed a resume, from happening.
+//       Also no other open incident does: two that wait for each other would never end;
 //   P1: no P0 or P1 check fails, and telemetry can be read;
 //   P2: always.
 void require_closable(const Incident &incident, const GateAnswer &gates);

@@ -149,11 +149,11 @@ breach_forgotten(const GateInput &input, const Check &check, Duration span) {
 }
 
 std::optional<Breach>
-last_p0_breach(const GateInput &input, Duration span) {
+last_p0_breach(const GateInput &input, Duration span, Checks which) {
 	std::optional<Breach> last;
 	for (const auto &check : input.checks) {
 		const auto *rule = find_metric(check.metric);
-		if (!check.counts() || check.gate != Gate::p0 || !rule)
+		if ((which == Checks::counting && !check.counts()) || check.gate != Gate::p0 || !rule)
 			continue;
 		const auto marks = std::max<std::int64_t>(minutes_of(span - check_window(input, *rule)), 0) + 1;
 		std::int64_t ago = 0;

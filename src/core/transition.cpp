@@ -283,7 +283,7 @@ classify(const State &state, const Request &request, bool log_has_state) {
 	if (!stage)
 		throw invalid_argument(request.stage ? "unknown stage \"" + truncate_utf8(*request.stage, 64) + "\""
 											 : "stage is null",
-							   "Stages are canary_1, canary_10, canary_50 and full.", offers(state));
+							   facts(state), "Stages are canary_1, canary_10, canary_50 and full.");
 	// First of all: who looked at another state cannot know what this one allows.
 	if (request.expected_version && *request.expected_version != state.version)
 		throw version_conflict("expected version " + std::to_string(*request.expected_version) + ", and it is " +

@@ -18,6 +18,12 @@ namespace chat_v11 {
 
 enum class Transition { start, promote, hold, rollback, kill, resume, rekill, config };
 
+// Refused while the gates, or the preconditions, say no.
+constexpr bool
+is_gated(Transition transition) {
+	return transition == Transition::start || transition == Transition::promote || transition == Transition::resume;
+}
+
 std::string_view name(Transition transition); // "start", ..., "re-kill", "config"
 std::optional<Transition> parse_transition(std::string_view text);
 

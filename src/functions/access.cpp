@@ -94,6 +94,7 @@ constexpr Grant grants[] = {
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.escalate_incident(bigint, text, text)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.note_incident(bigint, text, text)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.close_incident(bigint, text)"},
+	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.hand_over_incident(bigint, text)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.add_action_item(text, text, date, bigint)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.assign_action_item(bigint, text, date)"},
 	{Level::operator_, "EXECUTE ON FUNCTION chat_v11.close_action_item(bigint, text, text)"},

@@ -77,9 +77,15 @@ asked_incident(FunctionCallInfo fcinfo) {
 	return incident;
 }
 
-// Kills, unless it is killed already: another version would only have every consumer say anew that it has got it.  The
-// gates as they were just before, as JSON.
-std::string
+// How it was just before a kill, as JSON.
+struct Before {
+	bool killed = false; // there was nothing to kill
+	std::string gates;
+	std::optional<std::string> state;
+};
+
+// Kills, unless it is killed already: another version would only have every consumer say anew that it has got it.
+Before
 kill_for(const std::string &note, const std::string &approver) {
 	Request request;
 	request.stage = std::string(name(Stage::canary_1));
@@ -88,12 +94,19 @@ kill_for(const std::string &note, const std::string &approver) {
 	request.approved_by = approver;
 	request.caller = pg::session_role();
 	request.also_caller = pg::other_names();
-	const auto changed = pg::change_state(request, [](const State &state) { return !state.killed(); });
+	Before before;
+	const auto changed = pg::change_state(request, [&](const State &state) {
+		before.killed = state.killed();
+		// A row of its own, which the kill reads too.
+		if (!before.killed && !IsolationIsSerializable())
+			before.state = pg::state_json();
+		return !before.killed;
+	});
 	const auto change = std::move(pg::last_change());
 	pg::last_change().reset();
 	if (changed && change)
-		return pg::gates_json(change->gates, {});
-	return {};
+		before.gates = pg::gates_json(change->gates, {});
+	return before;
 }
 
 std::string
@@ -104,16 +117,7 @@ gates_now(bool is_kill) {
 	});
 }
 
-std::string
-gates_or_why_not() {
-	std::string gates;
-	const auto failure = pg::attempt([&] { gates = gates_now(true); });
-	if (!failure.empty())
-		gates = unavailable_json(failure);
-	return gates;
-}
-
-// Runs f after a kill; its failure is told, and the kill stands.
+// Runs f after a kill; its failure is told, and the kill stands, also where the caller cancels or has no more time.
 bool
 after_kill(const std::string &what, const std::string &hint, const std::function<void()> &f) {
 	constexpr const char *stands = "The rollout is killed all the same.";
@@ -123,7 +127,10 @@ after_kill(const std::string &what, const std::string &hint, const std::function
 				 stands, hint);
 		return false;
 	}
-	const auto failure = pg::attempt_within(pg::kill_gate_timeout_ms(), f);
+	const auto failure = pg::attempt_uncancelled(pg::kill_gate_timeout_ms(), [&] {
+		f();
+		pg::with_spi(pg::check_deferred);
+	});
 	if (!failure.empty())
 		pg::tell(WARNING, what + ": " + failure, stands, hint);
 	return failure.empty();
@@ -148,12 +155,28 @@ require_escalation(const Incident &incident, Severity severity) {
 								 {}, "select chat_v11.note_incident(" + id + ", 'what is known', 'fact');");
 }
 
+void
+forbid_prepare(const char *function) {
+	pg::forbid_prepare(function, "Whoever promotes, or changes the incident, would wait until its COMMIT PREPARED.");
+}
+
+Incident
+load_open(std::int64_t id) {
+	const auto incident = pg::with_latest_snapshot(
+		[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::load_incident(spi, id); }); });
+	if (incident.closed_at)
+		throw invalid_transition("incident " + std::to_string(id) + " is closed already",
+								 "Since " + format_utc(floor_second(*incident.closed_at)) + ", by " +
+									 incident.closed_by + ".",
+								 "select chat_v11.postmortem(" + std::to_string(id) + ");");
+	return incident;
+}
+
 } // namespace
 
 CHAT_V11_ENTRY(chat_v11_open_incident) {
 	auto incident = asked_incident(fcinfo);
 	std::int64_t id = 0;
-	std::string gates;
 	const auto insert = [&](const std::string &slice) {
 		id = pg::with_spi([&](pg::Spi &spi) {
 			incident.opened_at = pg::now();
@@ -161,16 +184,25 @@ CHAT_V11_ENTRY(chat_v11_open_incident) {
 		});
 	};
 	if (incident.severity != Severity::p0) {
-		pg::lock_rollout();
-		insert(pg::take_slice(gates_now(false)));
+		// What takes long comes before the lock.
+		const auto slice = pg::take_slice(gates_now(false), {});
+		forbid_prepare("open_incident()");
+		if (freezes(incident.severity))
+			pg::lock_freeze();
+		insert(slice);
+		pg::warn_if_mocked();
 		return Int64GetDatum(id);
 	}
-	gates = kill_for("incident P0: " + incident.title, incident.ic);
-	std::string slice;
+	const auto before = kill_for("incident P0: " + incident.title, incident.ic);
+	std::string slice = R"({"gates": )" + unavailable_json("not read") + "}";
 	const auto again = "Try again: select chat_v11.open_incident('P0', 'what is seen', 'who leads'); or write the "
 					   "timeline down elsewhere.";
+	if (before.killed)
+		pg::warn_if_mocked(); // else the kill did
+	// Each part of it is bounded by itself.
 	if (!IsolationIsSerializable())
-		slice = pg::take_slice(gates.empty() ? gates_or_why_not() : gates);
+		(void)pg::attempt_uncancelled(
+			0, [&] { slice = pg::take_slice(before.gates.empty() ? gates_now(true) : before.gates, before.state); });
 	if (!after_kill("the incident was not opened", again, [&] { insert(slice); }))
 		PG_RETURN_NULL();
 	return Int64GetDatum(id);
@@ -194,19 +226,26 @@ CHAT_V11_ENTRY(chat_v11_escalate_incident) {
 		pg::with_spi([&](pg::Spi &spi) { pg::set_severity(spi, incident, severity, author, text); });
 	};
 	if (severity != Severity::p0) {
-		pg::lock_rollout();
+		forbid_prepare("escalate_incident()");
+		pg::lock_freeze();
 		escalate();
+		pg::warn_if_mocked();
 		return pg::text_datum(std::string(name(severity)));
 	}
 	// What is known to be wrong with the request refuses it; what cannot be known does not keep it from killing.
 	std::optional<Incident> incident;
 	const bool known = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] { incident = find(); }).empty();
 	if (known && !incident)
-		throw invalid_argument("there is no incident " + std::to_string(id), {},
-							   "select chat_v11.open_incident('P0', 'what is seen', 'who leads');");
+		throw invalid_argument("there is no incident " + std::to_string(id), "Nothing was killed.",
+							   set_command(Stage::canary_1, true, "incident P0") +
+								   " kills; select chat_v11.open_incident('P0', 'what is seen', 'who leads'); kills, "
+								   "and opens one.");
 	if (incident)
 		require_escalation(*incident, severity);
-	(void)kill_for("incident P0: " + (incident ? incident->title : text), incident ? incident->ic : author);
+	const auto before =
+		kill_for("incident P0: " + (incident ? incident->title : text), incident ? incident->ic : author);
+	if (before.killed)
+		pg::warn_if_mocked(); // else the kill did
 	const auto again = "Try again: select chat_v11.escalate_incident(" + std::to_string(id) + ", 'P0');";
 	if (!after_kill("the incident was not escalated", again, escalate))
 		PG_RETURN_NULL();
@@ -246,14 +285,8 @@ CHAT_V11_ENTRY(chat_v11_note_incident) {
 CHAT_V11_ENTRY(chat_v11_close_incident) {
 	const auto id = id_arg(fcinfo, 0, "p_incident");
 	const auto text = required_text(fcinfo, 1, "p_text", max_note_bytes);
-	pg::lock_rollout();
-	const auto incident = pg::with_latest_snapshot(
-		[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::load_incident(spi, id); }); });
-	if (incident.closed_at)
-		throw invalid_transition("incident " + std::to_string(id) + " is closed already",
-								 "Since " + format_utc(floor_second(*incident.closed_at)) + ", by " +
-									 incident.closed_by + ".",
-								 "select chat_v11.postmortem(" + std::to_string(id) + ");");
+	forbid_prepare("close_incident()");
+	const auto incident = load_open(id);
 	const auto gates = pg::with_latest_snapshot([&] {
 		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
 		return pg::evaluate_within(state, pg::kill_gate_timeout_ms(), false);
@@ -266,7 +299,18 @@ CHAT_V11_ENTRY(chat_v11_close_incident) {
 	pg::with_spi([&](pg::Spi &spi) {
 		pg::set_closed(spi, incident, pg::default_approver(), text, R"({"gates": )" + pg::gates_json(gates, {}) + "}");
 	});
+	pg::warn_if_mocked();
 	return pg::interval_datum(pg::now() - incident.opened_at);
+}
+
+CHAT_V11_ENTRY(chat_v11_hand_over_incident) {
+	const auto id = id_arg(fcinfo, 0, "p_incident");
+	const auto ic = trimmed(required_text(fcinfo, 1, "p_ic", max_name_bytes));
+	const auto incident = load_open(id);
+	if (ic == incident.ic)
+		throw invalid_transition("incident " + std::to_string(id) + " is led by " + ic + " already", {}, {});
+	pg::with_spi([&](pg::Spi &spi) { pg::set_commander(spi, incident, ic, pg::default_approver()); });
+	return pg::text_datum(ic);
 }
 
 CHAT_V11_ENTRY(chat_v11_incidents) {
@@ -289,9 +333,20 @@ CHAT_V11_ENTRY(chat_v11_incidents) {
 	return static_cast<Datum>(0);
 }
 
-// BEFORE STATEMENT on the three tables: only the functions write, and nothing is ever deleted.
+// On the three tables.  BEFORE STATEMENT: only the functions write, and nothing is ever deleted.  BEFORE ROW: what a
+// subscription brings is another server's, and passed over.  Two servers have an incident 1 each, and refusing the
+// other's would stop the subscription, and the next kill with it; changing this one's by it would be worse.
 CHAT_V11_ENTRY(chat_v11_incident_guard) {
 	const pg::TriggerCall trigger(fcinfo);
+	if (trigger.is_row()) {
+		if (!trigger.is_applied())
+			return PointerGetDatum(trigger.is_delete() ? trigger.old_row() : trigger.new_row());
+		static bool told = false;
+		if (!told)
+			pg::log_now("chat_v11: incidents that come by subscription are not stored (" + trigger.table() + ")");
+		told = true;
+		return PointerGetDatum(nullptr);
+	}
 	if (trigger.is_applied() || (trigger.is_insert() && pg::is_restoring()))
 		return PointerGetDatum(nullptr);
 	const auto table = trigger.table();

@@ -85,8 +85,6 @@ CHAT_V11_ENTRY(chat_v11_add_action_item) {
 	require_short(text, "p_text", max_note_bytes);
 	require_short(owner, "p_owner", max_name_bytes);
 	const auto incident = PG_ARGISNULL(3) ? std::nullopt : std::optional<std::int64_t>(PG_GETARG_INT64(3));
-	// The lock makes the numbers, and whoever holds it is told of.
-	pg::lock_rollout();
 	const auto id = pg::with_spi([&](pg::Spi &spi) {
 		if (incident)
 			pg::with_latest_snapshot([&] { (void)pg::load_incident(spi, *incident); });
@@ -104,7 +102,6 @@ CHAT_V11_ENTRY(chat_v11_assign_action_item) {
 							   "select chat_v11.assign_action_item(" + std::to_string(id) +
 								   ", 'owner', '2026-12-31');");
 	require_short(owner, "p_owner", max_name_bytes);
-	pg::lock_rollout();
 	pg::with_spi([&](pg::Spi &spi) {
 		(void)pg::load_action_item(spi, id);
 		pg::assign_action_item(spi, id, *owner, PG_GETARG_DATUM(2));
@@ -123,7 +120,6 @@ CHAT_V11_ENTRY(chat_v11_close_action_item) {
 							   "closed: it is done. accepted: it stays undone, and that is accepted.", command);
 	if (resolution == "accepted" && !text)
 		throw invalid_argument("what is accepted needs a reason", {}, command);
-	pg::lock_rollout();
 	pg::with_spi([&](pg::Spi &spi) {
 		const auto item = pg::load_action_item(spi, id);
 		if (item.closed_at)

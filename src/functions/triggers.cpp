@@ -167,9 +167,14 @@ decided_row(const pg::TriggerCall &trigger, const State &state, std::int64_t his
 	return row.apply();
 }
 
-bool
-is_gated(Transition transition) {
-	return transition == Transition::start || transition == Transition::promote || transition == Transition::resume;
+// An incident that is being opened cannot be seen yet.  Whoever writes the row by hand has the lock that a kill needs,
+// so it is refused, and waits for nobody.
+void
+require_no_freeze(Transition transition) {
+	if (pg::lock_against_freeze())
+		return;
+	throw gate_closed(std::string(name(transition)) + " is refused, an incident is being opened", pg::who_freezes(),
+					  "Try again when it is: select * from chat_v11.incidents();");
 }
 
 void
@@ -178,9 +183,11 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	if (!classified.notice.empty())
 		pg::tell(NOTICE, classified.notice, {}, {});
 
-	if (is_gated(classified.transition))
-		change.gates.evaluation = pg::evaluate_gates(state);
-	else
+	if (is_gated(classified.transition)) {
+		require_no_freeze(classified.transition);
+		// What was opened until now is seen.
+		pg::with_latest_snapshot([&] { change.gates.evaluation = pg::evaluate_gates(state); });
+	} else
 		change.gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms(), classified.target_kill);
 	const auto *evaluation = change.gates.evaluation ? &*change.gates.evaluation : nullptr;
 	auto preflight = Preflight::warn;

@@ -38,6 +38,31 @@ ascii_only(std::string text) {
 	return text;
 }
 
+// Of the character that begins there; 1 for what begins none.
+size_t
+character_length(std::string_view utf8, size_t at) {
+	const auto *bytes = reinterpret_cast<const unsigned char *>(utf8.data()) + at;
+	const int length = pg_utf_mblen(bytes);
+	const auto left = utf8.size() - at;
+	return static_cast<size_t>(length) <= left && pg_utf8_islegal(bytes, length) ? static_cast<size_t>(length) : 1;
+}
+
+// In the server's encoding; nothing where that cannot hold it.
+std::optional<std::string>
+converted(const std::string &utf8) {
+	try {
+		const char *text = call([&] {
+			return pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8);
+		});
+		return text;
+	} catch (const Error &e) {
+		// The conversion took no resource that an abort would have to give back.
+		if (ERRCODE_TO_CATEGORY(e.sqlstate()) != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION))
+			throw;
+		return std::nullopt;
+	}
+}
+
 } // namespace
 
 Time
@@ -94,17 +119,17 @@ from_utf8(std::string utf8) {
 	// Between the transactions of a worker nothing can be looked up, not even how to convert.
 	if (!IsTransactionState())
 		return ascii_only(std::move(utf8));
-	try {
-		const char *converted = call([&] {
-			return pg_any_to_server(pnstrdup(utf8.data(), utf8.size()), static_cast<int>(utf8.size()), PG_UTF8);
-		});
-		return converted;
-	} catch (const Error &e) {
-		// Only what the encoding cannot hold; the conversion took no resource that an abort would have to give back.
-		if (ERRCODE_TO_CATEGORY(e.sqlstate()) != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION))
-			throw;
-		return ascii_only(std::move(utf8));
+	if (auto whole = converted(utf8))
+		return *std::move(whole);
+	// Then only what the encoding cannot hold becomes a question mark.
+	std::string text;
+	for (size_t at = 0; at < utf8.size();) {
+		const auto length = character_length(utf8, at);
+		const auto character = utf8.substr(at, length);
+		text += length == 1 && is_ascii(character) ? character : converted(character).value_or("?");
+		at += length;
 	}
+	return text;
 }
 
 std::string

@@ -16,7 +16,8 @@ namespace {
 // Under the lock: a human may have killed, resumed or switched the check off, and time may have passed, since the gates
 // were read.  Where they cannot be read again the first look stands.
 std::optional<GuardAct>
-look_again(const State &state, const GuardAct &act) {
+look_again(const State &state, const GuardAct &act, std::optional<GateAnswer> &latest) {
+	latest.reset();
 	if (!state.live() || (!act.kill && state.stage == Stage::canary_1))
 		return std::nullopt;
 	const auto at = now();
@@ -25,16 +26,18 @@ look_again(const State &state, const GuardAct &act) {
 										[&] { with_latest_snapshot([&] { again = evaluate_gates_at(state, at); }); });
 	if (!failure.empty() || !again || !again->answer.telemetry_error.empty())
 		return act;
-	return guard_act(again->answer);
+	latest = std::move(again->answer);
+	return guard_act(*latest);
 }
 
+// `latest`: what the gates said when it was looked again; nothing where they were not read.
 bool
-act_on(Watch &watch, const GuardAct &first, const std::string &approver) {
+act_on(Watch &watch, const GuardAct &first, const std::string &approver, std::optional<GateAnswer> &latest) {
 	watch.wanted = first.kill ? "kill" : "rollback";
 	Request request;
 	std::optional<GuardAct> act;
 	const auto changed = change_state(request, [&](const State &state) {
-		act = look_again(state, first);
+		act = look_again(state, first, latest);
 		if (!act)
 			return false;
 		request.stage = std::string(name(Stage::canary_1));
@@ -81,17 +84,16 @@ write_gate_log(Spi &spi, const Evaluation &evaluation, Duration jitter) {
 				  (reason.empty() ? "" : ": " + one_line(reason)));
 }
 
-// An open P1 becomes a P0 while a P0 check fails.  After the kill, in its transaction, and never what it fails for;
-// what fails is told, and tried again in the next round.
+// An open P1 becomes a P0 while a P0 check fails.  After the kill, in its transaction, and never what it fails or waits
+// for; what fails is told, and tried again in the next round.
 std::string
 escalate(const GateAnswer &answer) {
 	const auto failures = p0_failures(answer);
 	if (failures.empty())
 		return {};
 	const auto failure = attempt_within(kill_gate_timeout_ms(), [&] {
-		with_spi([&](Spi &spi) {
-			(void)escalate_open(spi, std::string(guard_name), truncate_utf8(failures, max_note_bytes));
-		});
+		with_spi(
+			[&](Spi &spi) { escalate_open(spi, std::string(guard_name), truncate_utf8(failures, max_note_bytes)); });
 	});
 	return failure.empty() ? "" : "an open P1 incident was not escalated: " + failure;
 }
@@ -112,8 +114,13 @@ watch_rollout(Watch &watch, const std::string &approver, Duration jitter) {
 				watch.trouble += (watch.trouble.empty() ? "" : "; ") + text;
 		};
 		const auto act = guard_act(evaluation.answer);
-		const bool acted = act && act_on(watch, *act, approver);
-		trouble(escalate(evaluation.answer));
+		std::optional<GateAnswer> latest;
+		const bool acted = act && act_on(watch, *act, approver, latest);
+		if (latest)
+			trouble(escalate(*latest));
+		else if (acted || !act)
+			trouble(escalate(evaluation.answer));
+		// Else somebody was faster, and the next round knows more.
 		if (acted)
 			return; // the change has its row in the gate log, and its notification
 		if (!evaluation.answer.telemetry_error.empty())

@@ -6,6 +6,11 @@
 #include "pg/on_commit.hpp"
 #include "pg/settings.hpp"
 
+extern "C" {
+#include "access/relation.h"
+#include "access/tableam.h"
+}
+
 namespace chat_v11::pg {
 
 namespace {
@@ -82,7 +87,59 @@ tell_incident(const Incident &incident, std::string_view from, std::string_view 
 	log_on_commit("chat_v11: incident " + std::to_string(incident.id) + ": " +
 				  (from.empty() ? std::string("opened as ") : std::string(from) + " -> ") + std::string(to) + " by " +
 				  one_line(by) + ", role " + one_line(session_role()) + ": " + one_line(incident.title));
-	warn_if_mocked();
+}
+
+// Gives numbers, for as long as it lives: whoever has given one need not have committed for the next one to be given.
+class Numbering {
+public:
+	explicit Numbering(const char *table) : table_(find_table(table)) {
+		SET_LOCKTAG_OBJECT(tag_, MyDatabaseId, RelationRelationId, table_, 0);
+		call([&] { (void)LockAcquire(&tag_, ExclusiveLock, false, false); });
+	}
+	~Numbering() {
+		// After an error PostgreSQL gives it back with everything else.
+		if (std::uncaught_exceptions() == unwinding_)
+			LockRelease(&tag_, ExclusiveLock, false);
+	}
+	Numbering(const Numbering &) = delete;
+	Numbering &operator=(const Numbering &) = delete;
+	// Above all that there are, also those that nobody else can see yet.
+	std::int64_t
+	next() const {
+		const Oid table = table_;
+		return call([=] {
+			const Relation relation = relation_open(table, AccessShareLock);
+			const auto number = get_attnum(table, "id");
+			SnapshotData dirty;
+			InitDirtySnapshot(dirty);
+			const TableScanDesc scan = table_beginscan(relation, &dirty, 0, nullptr);
+			TupleTableSlot *slot = table_slot_create(relation, nullptr);
+			std::int64_t newest = 0;
+			while (table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+				bool is_null = true;
+				const Datum id = slot_getattr(slot, number, &is_null);
+				if (!is_null && DatumGetInt64(id) > newest)
+					newest = DatumGetInt64(id);
+			}
+			ExecDropSingleTupleTableSlot(slot);
+			table_endscan(scan);
+			relation_close(relation, NoLock);
+			return newest + 1;
+		});
+	}
+
+private:
+	Oid table_;
+	LOCKTAG tag_;
+	int unwinding_ = std::uncaught_exceptions();
+};
+
+// What was decided upon an incident holds for the one that was looked at.
+void
+require_unchanged(std::int64_t rows, const Incident &incident) {
+	if (rows == 0)
+		throw invalid_transition("incident " + std::to_string(incident.id) + " was changed by somebody else meanwhile",
+								 {}, "select * from chat_v11.incidents(); and then try again.");
 }
 
 } // namespace
@@ -193,12 +250,15 @@ add_note(Spi &spi, std::int64_t incident, NoteKind kind, const std::string &auth
 
 std::int64_t
 insert_incident(Spi &spi, Incident incident, const std::string &text, const std::string &slice) {
-	incident.id = *spi.query_latest("SELECT coalesce(max(i.id), 0) + 1 FROM chat_v11.incident i").bigint(0, 1);
-	write(spi,
-		  "INSERT INTO chat_v11.incident (id, severity, opened_as, title, ic, opened_at, opened_by, mock_clock) VALUES "
-		  "($1, $2, $2, $3, $4, $5, $6, $7)",
-		  Params() << incident.id << name(incident.severity) << incident.title << incident.ic << incident.opened_at
-				   << incident.opened_by << mock_now().has_value());
+	{
+		const Numbering numbers("incident");
+		incident.id = numbers.next();
+		write(spi,
+			  "INSERT INTO chat_v11.incident (id, severity, opened_as, title, ic, opened_at, opened_by, mock_clock) "
+			  "VALUES ($1, $2, $2, $3, $4, $5, $6, $7)",
+			  Params() << incident.id << name(incident.severity) << incident.title << incident.ic << incident.opened_at
+					   << incident.opened_by << mock_now().has_value());
+	}
 	add_note(spi, incident.id, NoteKind::opened, incident.opened_by, text, slice);
 	tell_incident(incident, {}, name(incident.severity), incident.opened_by, incident.opened_at);
 	return incident.id;
@@ -208,8 +268,12 @@ void
 set_severity(Spi &spi, const Incident &incident, Severity severity, const std::string &author,
 			 const std::string &text) {
 	const auto at = now();
-	write(spi, "UPDATE chat_v11.incident SET severity = $2, escalated_at = $3 WHERE id = $1",
-		  Params() << incident.id << name(severity) << at);
+	const auto rows =
+		write(spi,
+			  "UPDATE chat_v11.incident SET severity = $2, escalated_at = $3 WHERE id = $1 AND severity = $4 "
+			  "AND closed_at IS NULL",
+			  Params() << incident.id << name(severity) << at << name(incident.severity));
+	require_unchanged(rows, incident);
 	add_note(spi, incident.id, NoteKind::escalated, author, text,
 			 R"({"from": ")" + std::string(name(incident.severity)) + R"(", "to": ")" + std::string(name(severity)) +
 				 R"("})");
@@ -219,47 +283,81 @@ set_severity(Spi &spi, const Incident &incident, Severity severity, const std::s
 }
 
 void
+set_commander(Spi &spi, const Incident &incident, const std::string &ic, const std::string &author) {
+	const auto rows = write(spi, "UPDATE chat_v11.incident SET ic = $2 WHERE id = $1 AND ic = $3 AND closed_at IS NULL",
+							Params() << incident.id << ic << incident.ic);
+	require_unchanged(rows, incident);
+	add_note(spi, incident.id, NoteKind::action, author, "IC: " + incident.ic + " hands over to " + ic, {});
+}
+
+void
 set_closed(Spi &spi, const Incident &incident, const std::string &by, const std::string &text,
 		   const std::string &gates) {
 	const auto at = now();
-	write(spi, "UPDATE chat_v11.incident SET closed_at = $2, closed_by = $3 WHERE id = $1",
-		  Params() << incident.id << at << by);
+	const auto rows =
+		write(spi,
+			  "UPDATE chat_v11.incident SET closed_at = $2, closed_by = $3 WHERE id = $1 AND severity = $4 "
+			  "AND closed_at IS NULL",
+			  Params() << incident.id << at << by << name(incident.severity));
+	require_unchanged(rows, incident);
 	add_note(spi, incident.id, NoteKind::closed, by, text, gates);
 	tell_incident(incident, name(incident.severity), "closed", by, at);
 }
 
-std::string
-take_slice(const std::string &gates) {
-	std::string slice = R"({"gates": )" + gates;
-	const auto add = [&](const char *key, const char *sql) {
-		std::string json;
-		const auto failure = attempt_within(kill_gate_timeout_ms(), [&] {
-			json = with_spi([&](Spi &spi) { return spi.query_latest(sql).text(0, 1).value_or("null"); });
-		});
-		slice += std::string(", \"") + key + "\": " + (failure.empty() ? json : unavailable_json(failure));
-	};
-	add("state", "SELECT (SELECT to_jsonb(s) FROM chat_v11.rollout_state s)::text");
-	// Their gates and hashes stay where they are: in the decision log, which is never shortened.
-	add("history", "SELECT coalesce(jsonb_agg(h.row ORDER BY h.id DESC), '[]')::text FROM (SELECT r.id, to_jsonb(r) - "
-				   "'{gates,prev_hash,hash}'::text[] AS row FROM chat_v11.rollout_history r ORDER BY r.id DESC LIMIT "
-				   "50) h");
-	return slice + "}";
+static std::string
+json_or_why_not(const char *sql) {
+	std::string json;
+	const auto failure = attempt_within(kill_gate_timeout_ms(), [&] {
+		json = with_spi([&](Spi &spi) { return spi.query_latest(sql).text(0, 1).value_or("null"); });
+	});
+	return failure.empty() ? json : unavailable_json(failure);
 }
 
-std::vector<std::int64_t>
+std::string
+state_json() {
+	return json_or_why_not("SELECT (SELECT to_jsonb(s) FROM chat_v11.rollout_state s)::text");
+}
+
+std::string
+take_slice(const std::string &gates, const std::optional<std::string> &state) {
+	// The history's gates and hashes stay where they are: in the decision log, which is never shortened.
+	return R"({"gates": )" + gates + R"(, "state": )" + (state ? *state : state_json()) + R"(, "history": )" +
+		   json_or_why_not("SELECT coalesce(jsonb_agg(h.row ORDER BY h.id DESC), '[]')::text FROM (SELECT r.id, "
+						   "to_jsonb(r) - '{gates,prev_hash,hash}'::text[] AS row FROM chat_v11.rollout_history r "
+						   "ORDER BY r.id DESC LIMIT 50) h") +
+		   "}";
+}
+
+void
+check_deferred(Spi &spi) {
+	const auto names = spi.query_latest(
+		"SELECT string_agg(DISTINCT pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') FROM pg_catalog.pg_trigger "
+		"t JOIN pg_catalog.pg_constraint c ON c.oid = t.tgconstraint JOIN pg_catalog.pg_namespace n ON n.oid = "
+		"c.connamespace WHERE t.tgdeferrable AND t.tgrelid IN "
+		"('chat_v11.incident'::pg_catalog.regclass, 'chat_v11.incident_note'::pg_catalog.regclass)");
+	if (const auto list = names.text(0, 1))
+		spi.utility("SET CONSTRAINTS " + from_utf8(*list) + " IMMEDIATE");
+}
+
+void
 escalate_open(Spi &spi, const std::string &author, const std::string &text) {
-	std::vector<std::int64_t> escalated;
 	if (!keeps_incidents())
-		return escalated;
-	constexpr const char *sql = INCIDENTS "WHERE i.closed_at IS NULL AND i.severity = 'P1' ORDER BY i.id";
-	if (spi.query_latest(sql).empty())
-		return escalated;
-	lock_rollout();
-	for (const auto &incident : incidents_of(spi.query_latest(sql))) {
-		set_severity(spi, incident, Severity::p0, author, text);
-		escalated.push_back(incident.id);
+		return;
+	for (const auto *name : {"incident", "incident_note"}) {
+		const auto table = find_table(name);
+		if (!OidIsValid(table) || !call([&] { return ConditionalLockRelationOid(table, RowExclusiveLock); }))
+			throw std::runtime_error(std::string("another session has locked chat_v11.") + name +
+									 ", or it is not there");
 	}
-	return escalated;
+	// Somebody who closes, escalates or hands over one of them has it locked: the next round sees what became of it.
+	const auto free = with_latest_snapshot([&] {
+		return incidents_of(spi.execute_returning(
+			INCIDENTS "WHERE i.closed_at IS NULL AND i.severity = 'P1' ORDER BY i.id FOR UPDATE OF i SKIP LOCKED"));
+	});
+	for (const auto &incident : free)
+		set_severity(spi, incident, Severity::p0, author, text);
+	if (!free.empty())
+		check_deferred(spi);
 }
 
 std::vector<ActionItem>
@@ -285,7 +383,8 @@ load_action_item(Spi &spi, std::int64_t id) {
 std::int64_t
 insert_action_item(Spi &spi, const std::string &text, const std::optional<std::string> &owner, Datum due, bool undated,
 				   std::optional<std::int64_t> incident) {
-	const auto id = *spi.query_latest("SELECT coalesce(max(a.id), 0) + 1 FROM chat_v11.action_item a").bigint(0, 1);
+	const Numbering numbers("action_item");
+	const auto id = numbers.next();
 	Params params;
 	params << id;
 	params.optional(incident, INT8OID) << text;
@@ -308,10 +407,13 @@ resolve_action_item(Spi &spi, std::int64_t id, const std::string &resolution, co
 	Params params;
 	params << id << now() << session_role() << resolution;
 	params.optional(text, TEXTOID);
-	write(spi,
-		  "UPDATE chat_v11.action_item SET closed_at = $2, closed_by = $3, resolution = $4, closing_text = $5 "
-		  "WHERE id = $1",
-		  std::move(params));
+	const auto rows = write(spi,
+							"UPDATE chat_v11.action_item SET closed_at = $2, closed_by = $3, resolution = $4, "
+							"closing_text = $5 WHERE id = $1 AND closed_at IS NULL",
+							std::move(params));
+	if (rows == 0)
+		throw invalid_transition("action item " + std::to_string(id) + " was closed by somebody else meanwhile", {},
+								 "select * from chat_v11.completion();");
 }
 
 } // namespace chat_v11::pg

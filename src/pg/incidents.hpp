@@ -24,22 +24,32 @@ Incident load_incident(Spi &spi, std::int64_t id);
 std::vector<Incident> load_incidents_since(Spi &spi, Time since); // open then, or opened later
 std::vector<IncidentNote> load_notes(Spi &spi, std::int64_t incident);
 
-// Under lock_rollout(): gives it its number, and its first note the slice.
+// Gives it its number, and its first note the slice.  What closes promotions comes under lock_freeze() or the rollout's
+// lock.
 std::int64_t insert_incident(Spi &spi, Incident incident, const std::string &text, const std::string &slice);
+// As long as it is what `incident` says; else ERR_INVALID_TRANSITION, here and in the next two.
 void set_severity(Spi &spi, const Incident &incident, Severity severity, const std::string &author,
 				  const std::string &text);
+void set_commander(Spi &spi, const Incident &incident, const std::string &ic, const std::string &author);
 void set_closed(Spi &spi, const Incident &incident, const std::string &by, const std::string &text,
 				const std::string &gates);
 // `data` is JSON, or nothing.
 void add_note(Spi &spi, std::int64_t incident, NoteKind kind, const std::string &author, const std::string &text,
 			  const std::optional<std::string> &data);
 
-// {"gates": ..., "state": ..., "history": [...]}: the playbook's slice, of what can be read of it.
-std::string take_slice(const std::string &gates);
+// {"gates": ..., "state": ..., "history": [...]}: the playbook's slice, of what can be read of it.  `state`: JSON, or
+// nothing for the one that there is.
+std::string take_slice(const std::string &gates, const std::optional<std::string> &state);
+// The row of the state as JSON, or why there is none.
+std::string state_json();
 
-// The guard's escalation of open P1 incidents while a P0 check fails; the text of what failed.  Those that it
-// escalated.
-std::vector<std::int64_t> escalate_open(Spi &spi, const std::string &author, const std::string &text);
+// What deferred triggers of these tables have to say is said now, and not at the commit, where it would undo what came
+// before.
+void check_deferred(Spi &spi);
+
+// The guard's escalation of open P1 incidents while a P0 check fails; the text of what failed.  Waits for no lock:
+// throws for tables that are locked, and passes over an incident that somebody changes.
+void escalate_open(Spi &spi, const std::string &author, const std::string &text);
 
 std::vector<ActionItem> load_action_items(Spi &spi, std::optional<std::int64_t> incident);
 std::int64_t insert_action_item(Spi &spi, const std::string &text, const std::optional<std::string> &owner, Datum due,

@@ -28,6 +28,19 @@ is_unreadable(int sqlstate) {
 		   category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR);
 }
 
+// Never "", which means that all went well.
+std::string
+text_of(const Error &e) {
+	if (*e.what() == '\0')
+		return std::string("an error without a text, SQLSTATE ") + unpack_sql_state(e.sqlstate());
+	return to_utf8_lenient(e.what());
+}
+
+std::string
+text_of(const std::exception &e) {
+	return *e.what() == '\0' ? "an error without a text" : e.what();
+}
+
 // Runs f; "", or why what it reads cannot be read.
 template <typename F>
 std::string
@@ -37,9 +50,9 @@ read_or_tell(F &&f) {
 	} catch (const Error &e) {
 		if (!is_unreadable(e.sqlstate()))
 			throw;
-		return to_utf8_lenient(e.what());
+		return text_of(e);
 	} catch (const CorruptBytes &e) {
-		return e.what();
+		return text_of(e);
 	}
 	return {};
 }
@@ -147,11 +160,30 @@ attempt(const std::function<void()> &f) {
 	} catch (const Error &e) {
 		if (ERRCODE_TO_CATEGORY(e.sqlstate()) == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
 			throw;
-		return to_utf8_lenient(e.what());
+		return text_of(e);
 	} catch (const std::exception &e) {
-		return e.what();
+		return text_of(e);
 	}
 	return {};
+}
+
+std::string
+attempt_uncancelled(int milliseconds, const std::function<void()> &f) {
+	std::string failure;
+	try {
+		failure = milliseconds > 0 ? attempt_within(milliseconds, f) : attempt(f);
+	} catch (const Error &e) {
+		failure = text_of(e);
+	} catch (const std::exception &e) {
+		failure = text_of(e);
+	}
+	// One that came too late for f would otherwise end what f came after.
+	if (QueryCancelPending)
+		try {
+			in_subtransaction([] { check_for_interrupts(); });
+		} catch (const Error &) {
+		}
+	return failure;
 }
 
 std::string

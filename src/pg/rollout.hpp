@@ -29,6 +29,9 @@ void add_gate_log(GateInput &input, bool past);
 // the caller's own cancel or time-out goes on as an exception.
 std::string attempt(const std::function<void()> &f);
 std::string attempt_within(int milliseconds, const std::function<void()> &f);
+// The same after a change that must stand: also the caller's cancel or time-out ends f only, and is told as its
+// failure.  0: with bounds of its own.
+std::string attempt_uncancelled(int milliseconds, const std::function<void()> &f);
 
 // For a change that no gate may refuse: an evaluation with a bound on its time, or why there is none.
 struct BoundedEvaluation {

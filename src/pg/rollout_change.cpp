@@ -50,6 +50,22 @@ write_kill(const Request &request) {
 	}
 }
 
+// What the gates may refuse waits for an incident that is being opened before it takes the lock that a kill needs:
+// under that it would only be refused.
+void
+wait_for_incidents(Spi &spi, const Request &request) {
+	if (request.kill_switch.value_or(true))
+		return;
+	const auto stored = with_latest_snapshot([&] { return load_state(spi); });
+	try {
+		if (!is_gated(classify(stored.state, request, stored.log_has_state).transition))
+			return;
+	} catch (const Refusal &) {
+		return; // it comes again, under the lock
+	}
+	await_freeze();
+}
+
 } // namespace
 
 std::optional<State>
@@ -57,6 +73,7 @@ change_state(const Request &request, const std::function<bool(const State &)> &s
 	try {
 		return with_spi([&](Spi &spi) -> std::optional<State> {
 			const auto load = [&] { return with_latest_snapshot([&] { return load_state(spi).state; }); };
+			wait_for_incidents(spi, request);
 			lock_rollout();
 			if (still && !still(load()))
 				return std::nullopt;

@@ -24,8 +24,12 @@ struct Holder {
 	std::string hint;
 };
 
+// The rollout's lock, and beside it the one of those that open incidents.
+constexpr int rollout_part = 0;
+constexpr int freeze_part = 1;
+
 Holder
-find_holder(Oid relation) {
+find_holder(Oid relation, int part) {
 	return with_spi([&](Spi &spi) -> Holder {
 		// A prepared transaction holds its locks without a process.  Who changes the row by hand has locked the table
 		// too.
@@ -37,13 +41,13 @@ find_holder(Oid relation) {
 							 "WHERE p.database = pg_catalog.current_database()) "
 							 "FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
 							 "WHERE l.granted AND (l.locktype = 'object' AND l.classid = 1259 AND l.objid = $1 "
-							 "AND l.objsubid = 0 OR l.locktype = 'relation' AND l.relation = $1 "
+							 "AND l.objsubid = $2 OR $2 = 0 AND l.locktype = 'relation' AND l.relation = $1 "
 							 "AND l.mode <> 'AccessShareLock') "
 							 "AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d "
 							 "WHERE d.datname = pg_catalog.current_database()) "
 							 "AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() "
 							 "ORDER BY l.locktype, a.xact_start LIMIT 1",
-							 Params().add(OIDOID, ObjectIdGetDatum(relation)));
+							 Params().add(OIDOID, ObjectIdGetDatum(relation)) << part);
 		});
 		if (rows.empty())
 			return {};
@@ -60,14 +64,55 @@ find_holder(Oid relation) {
 }
 
 void
-tell_who_holds(Oid relation) {
-	const auto holder = find_holder(relation);
+tell_who_holds(Oid relation, int part, const char *what) {
+	const auto holder = find_holder(relation, part);
 	if (holder.who.empty())
 		return;
 	// The guard has nobody to tell but the server's log.
-	tell(MyBackendType == B_BG_WORKER ? LOG : NOTICE, "waiting for another change of the rollout to finish",
-		 holder.who + holder.statement, holder.hint);
+	tell(MyBackendType == B_BG_WORKER ? LOG : NOTICE, what, holder.who + holder.statement, holder.hint);
 }
+
+LOCKTAG
+tag_of(Oid relation, int part) {
+	LOCKTAG tag;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, relation, static_cast<uint16>(part));
+	return tag;
+}
+
+bool
+try_lock(const LOCKTAG &tag, LOCKMODE mode) {
+	return call([&] { return LockAcquire(&tag, mode, false, true); }) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+// Tells a caller who waits whom it waits for.
+void
+lock(Oid relation, int part, LOCKMODE mode, const char *what) {
+	const auto tag = tag_of(relation, part);
+	if (try_lock(tag, mode))
+		return;
+	tell_who_holds(relation, part, what);
+	call([&] { (void)LockAcquire(&tag, mode, false, false); });
+}
+
+bool
+has_rollout_lock(Oid relation) {
+	const auto tag = tag_of(relation, rollout_part);
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(&tag, ExclusiveLock, false);
+#else
+	return LockHeldByMe(&tag, ExclusiveLock);
+#endif
+}
+
+std::string
+who_holds(int part) {
+	const auto holder = find_holder(state_relation(), part);
+	return holder.who.empty() ? "" : holder.who + ". " + holder.hint;
+}
+
+// Two that open incidents do not wait for each other, nor do two that promote: the rollout's lock orders those.
+constexpr LOCKMODE freezing = ShareLock;
+constexpr LOCKMODE promoting = RowExclusiveLock;
 
 std::optional<Duration>
 span_at(const Rows &rows, std::int64_t row, int column) {
@@ -194,20 +239,39 @@ history_row(const Rows &rows, std::int64_t i) {
 
 void
 lock_rollout() {
-	const auto relation = state_relation();
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, relation, 0);
-	const auto result = call([&] { return LockAcquire(&tag, ExclusiveLock, false, true); });
-	if (result != LOCKACQUIRE_NOT_AVAIL)
-		return;
-	tell_who_holds(relation);
-	call([&] { (void)LockAcquire(&tag, ExclusiveLock, false, false); });
+	lock(state_relation(), rollout_part, ExclusiveLock, "waiting for another change of the rollout to finish");
 }
 
 std::string
 who_holds_rollout() {
-	const auto holder = find_holder(state_relation());
-	return holder.who.empty() ? "" : holder.who + ". " + holder.hint;
+	return who_holds(rollout_part);
+}
+
+void
+lock_freeze() {
+	const auto relation = state_relation();
+	if (!has_rollout_lock(relation))
+		lock(relation, freeze_part, freezing, "waiting for a promotion or a resume to finish");
+}
+
+bool
+lock_against_freeze() {
+	return try_lock(tag_of(state_relation(), freeze_part), promoting);
+}
+
+void
+await_freeze() {
+	const auto relation = state_relation();
+	if (has_rollout_lock(relation))
+		return;
+	lock(relation, freeze_part, promoting, "waiting for an incident that is being opened");
+	const auto tag = tag_of(relation, freeze_part);
+	call([&] { (void)LockRelease(&tag, promoting, false); });
+}
+
+std::string
+who_freezes() {
+	return who_holds(freeze_part);
 }
 
 StoredState

@@ -17,6 +17,20 @@ void lock_rollout();
 // Who keeps others from it now, and what may be done about it; or "".
 std::string who_holds_rollout();
 
+// An incident that closes promotions is opened under this lock, and a start, a promotion, a resume and their
+// break-glass take the other side of it, so that none passes beside an incident that is not committed yet.  Both hold
+// it to the end of their transactions.  Kills, holds and rollbacks never take it, and whoever has the rollout's lock
+// never waits for it: so no kill waits for an incident.
+
+// For who opens: waits, unless this transaction has the rollout's lock, which serves as well.
+void lock_freeze();
+// For who promotes, under the rollout's lock: false where an incident is being opened.
+bool lock_against_freeze();
+// For who will promote, without the rollout's lock: until no incident is being opened.
+void await_freeze();
+// Who opens an incident now; or "".
+std::string who_freezes();
+
 struct StoredState {
 	State state;
 	bool log_has_state = false; // the log tells of a state, whether or not a row holds it
