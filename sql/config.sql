@@ -61,6 +61,13 @@ ALTER TABLE chat_v11.stage_policy DISABLE TRIGGER ALL;
 DELETE FROM chat_v11.stage_policy WHERE stage = 'canary_50';
 SELECT * FROM chat_v11.verify_history();
 ROLLBACK;
+-- A newer version's settings, in a session that has this one's library: nothing is asked of them.
+BEGIN;
+ALTER TABLE chat_v11.setting DISABLE TRIGGER ALL;
+INSERT INTO chat_v11.setting (name, value) VALUES ('of_a_newer_version', 'whatever');
+SELECT status, limit_value FROM chat_v11.explain_gates() WHERE check_name = 'write_reject_rate';
+SELECT status, limit_value FROM chat_v11.explain_gates('2026-03-01 12:00:00+00') WHERE check_name = 'write_reject_rate';
+ROLLBACK;
 \pset tuples_only off
 \pset format aligned
 \i :done

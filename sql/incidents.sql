@@ -221,36 +221,51 @@ ALTER TABLE t ADD more int;
 DROP TABLE t;
 COMMENT ON TABLE fixture.t IS 'harmless';
 RESET SESSION AUTHORIZATION;
-SET client_min_messages = error;
-SELECT count(*) FROM chat_v11.set_setting('ddl_freeze', 'refuse', 'the test');
-SELECT fixture.attempt($$SELECT chat_v11.set_setting('ddl_freeze', 'maybe')$$);
+SET chat_v11.ddl_freeze = 'maybe';
+SET chat_v11.ddl_freeze = 'refuse';
 SET SESSION AUTHORIZATION regress_olga;
-SELECT fixture.attempt('ALTER TABLE fixture.t ADD more int');
-SELECT fixture.attempt('DROP TABLE fixture.t');
-SELECT fixture.attempt('CREATE TEMP TABLE t (id int)');
-SELECT fixture.attempt('CREATE TEMP TABLE t2 AS SELECT 1 AS id');
-SELECT fixture.attempt('DROP TABLE t, fixture.t');
-SELECT fixture.attempt('DROP TABLE t, t2');
+SET chat_v11.ddl_freeze = 'off';
+\set SHOW_CONTEXT never
+\set VERBOSITY sqlstate
+ALTER TABLE fixture.t ADD more int;
+\set VERBOSITY default
+DROP TABLE fixture.t;
+CREATE TABLE fixture.t2 (id int);
+CREATE TEMP TABLE t (id int);
+CREATE TEMP TABLE t2 AS SELECT 1 AS id;
+CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+-- A temporary table of that name makes it no temporary one.
+CREATE TABLE public.t (id int);
+DROP TABLE t, fixture.t;
+DROP TABLE t, t2;
+-- What a function does is not to be had.
+DO $$BEGIN CREATE TEMP TABLE of_a_function (id int); END$$;
 RESET SESSION AUTHORIZATION;
-SELECT fixture.attempt('ALTER TABLE fixture.t ADD by_superuser int');
+ALTER TABLE fixture.t ADD by_superuser int;
 -- It fails open.
 ALTER TABLE chat_v11.incident RENAME TO incident_gone;
 SET SESSION AUTHORIZATION regress_olga;
-SELECT fixture.attempt('ALTER TABLE fixture.t ADD more int');
+ALTER TABLE fixture.t ADD more int;
 RESET SESSION AUTHORIZATION;
 ALTER TABLE chat_v11.incident_gone RENAME severity TO severities;
 ALTER TABLE chat_v11.incident_gone RENAME TO incident;
 SET SESSION AUTHORIZATION regress_olga;
-SELECT fixture.attempt('ALTER TABLE fixture.t ADD more_so int');
+ALTER TABLE fixture.t ADD more_so int;
 RESET SESSION AUTHORIZATION;
 ALTER TABLE chat_v11.incident RENAME severities TO severity;
+ALTER FUNCTION chat_v11.judge_ddl(text) RENAME TO judge_gone;
 SET SESSION AUTHORIZATION regress_olga;
-SELECT fixture.attempt('ALTER TABLE fixture.t ADD again int');
+ALTER TABLE fixture.t ADD without_library int;
 RESET SESSION AUTHORIZATION;
-SELECT count(*) FROM chat_v11.set_setting('ddl_freeze', 'off', 'the test');
+ALTER FUNCTION chat_v11.judge_gone(text) RENAME TO judge_ddl;
 SET SESSION AUTHORIZATION regress_olga;
-SELECT fixture.attempt('DROP TABLE fixture.t');
+ALTER TABLE fixture.t ADD again int;
 RESET SESSION AUTHORIZATION;
+SET chat_v11.ddl_freeze = 'off';
+SET SESSION AUTHORIZATION regress_olga;
+DROP TABLE fixture.t;
+RESET SESSION AUTHORIZATION;
+RESET chat_v11.ddl_freeze;
 \pset tuples_only off
 \pset format aligned
 \set ECHO none

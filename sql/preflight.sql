@@ -49,6 +49,21 @@ SELECT count(fixture.event(k, '2026-03-01 12:00+00')) FROM unnest('{write_starte
 SELECT count(chat_v11.attest('telemetry:' || k, 'shown by the test')) FROM unnest('{resync_request,pending_forever}'::text[]) k;
 SELECT name, ok, detail FROM chat_v11.preflight() WHERE name NOT IN ('extension', 'library');
 SELECT fixture.attempt($$SELECT chat_v11.assert_gate('canary_1')$$);
+-- Who may not operate asks without the self-test, and so writes nothing.
+CREATE FUNCTION fixture.asks(p_role text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('SET LOCAL ROLE %I', p_role);
+	PERFORM chat_v11.assert_gate('canary_1');
+	RETURN 'open';
+EXCEPTION WHEN OTHERS THEN
+	RETURN left(SQLERRM, 90);
+END $$;
+GRANT USAGE ON SCHEMA fixture TO regress_ci, regress_preflight;
+BEGIN;
+ALTER EXTENSION chat_v11 DROP FUNCTION chat_v11.record(text, text, uuid, uuid, float8, timestamptz);
+ALTER FUNCTION chat_v11.record(text, text, uuid, uuid, float8, timestamptz) RENAME TO gone;
+SELECT fixture.asks('regress_ci'), fixture.asks('regress_preflight');
+ROLLBACK;
 -- A red run of the CI gate, one that is too old, one for another stage.
 BEGIN;
 SELECT count(chat_v11.attest('ci:canary_1', 'run 8', false));
@@ -118,6 +133,23 @@ SELECT chat_v11.assert_gate('canary_10');
 ROLLBACK;
 RESET SESSION AUTHORIZATION;
 SELECT stage, version FROM public.chat_get_v11_rollout_state();
+-- Enforced, a promotion needs a green run of the CI gate for its stage; break-glass needs none.
+SELECT fixture.attempt($$SELECT public.chat_set_v11_rollout_state('canary_10', false)$$);
+SELECT fixture.attempt($$UPDATE chat_v11.rollout_state SET stage = 'canary_10'$$);
+BEGIN;
+SELECT count(chat_v11.attest('ci:canary_10', 'run 10', false));
+SELECT fixture.ask('canary_10', false);
+SELECT count(chat_v11.attest('ci:canary_10', 'run 11'));
+SELECT stage, version FROM public.chat_set_v11_rollout_state('canary_10', false);
+SELECT gates->'unmet_preconditions' FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1;
+ROLLBACK;
+BEGIN;
+SELECT stage, overridden FROM chat_v11.force_rollout_state('canary_10', false, 'the runner of the CI gate is down', 'name of the approver');
+ROLLBACK;
+BEGIN;
+SELECT (chat_v11.set_setting('preflight', 'warn')).value;
+SELECT stage, version FROM public.chat_set_v11_rollout_state('canary_10', false);
+ROLLBACK;
 SELECT fixture.ask('canary_1', true);
 SELECT fixture.attempt($$SELECT chat_v11.assert_gate('canary_1')$$);
 SELECT split_part(fixture.attempt($$SELECT chat_v11.assert_gate('canary_10')$$), E'\n', 1);

@@ -79,8 +79,12 @@ SELECT chat_v11.resync_backoff_ms(1, 'a'), chat_v11.recovery_policy() ->> 'versi
 COMMIT;
 SELECT fixture.attempt(format('SELECT chat_v11.admit_resync(%s)', a)) FROM (VALUES ('NULL'), ($$''$$), ($$repeat('x', 1001)$$),
 	($$'a', NULL, -1$$), ($$'a', NULL, 'NaN'$$), ($$repeat('x', 1000)$$)) t(a);
+-- Nobody empties by hand what a publication of all tables would empty at every subscriber.
+SELECT fixture.attempt('TRUNCATE chat_v11.full_state_0');
+SELECT fixture.attempt('TRUNCATE chat_v11.full_state_1');
 -- One resync of a stream at a time: asked for twice by one transaction, it is one.
-TRUNCATE chat_v11.full_state_0, chat_v11.full_state_1;
+DELETE FROM chat_v11.full_state_0;
+DELETE FROM chat_v11.full_state_1;
 SET chat_v11.mock_now = '2026-03-01 12:10+00';
 BEGIN;
 SELECT chat_v11.admit_resync('a');
@@ -95,6 +99,25 @@ SELECT chat_v11.admit_resync('a');
 SELECT chat_v11.admit_resync('00000000-0000-4000-8000-000000000009', fixture.id(7), 250);
 COMMIT;
 SELECT * FROM fixture.told WHERE at = '12:10:00' ORDER BY told;
+-- So many in a transaction and no more, whatever a savepoint gave back; those that it has it may ask for again.
+BEGIN;
+SELECT count(chat_v11.admit_resync('many ' || i)) FROM generate_series(1, 63) i;
+SAVEPOINT s;
+SELECT chat_v11.admit_resync('many 64');
+SELECT fixture.attempt($$SELECT chat_v11.admit_resync('many 65')$$);
+SELECT count(chat_v11.admit_resync('many ' || i)) FROM generate_series(1, 64) i;
+ROLLBACK TO s;
+SELECT chat_v11.admit_resync('many 65');
+SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'chat_v11.full_state_1'::regclass;
+ROLLBACK;
+-- None of it leaves a predicate lock, though the settings that were read a second ago are read anew.
+SELECT pg_sleep(1.1);
+SET chat_v11.mock_now = '2026-03-01 12:20+00';
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT chat_v11.admit_full_state(fixture.id(8), fixture.id(7)), chat_v11.admit_resync('a'), chat_v11.resync_backoff_ms(1, 'a'), chat_v11.recovery_policy() ->> 'version';
+SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock' AND relation::regclass::text LIKE 'chat_v11.%';
+ROLLBACK;
+SET chat_v11.mock_now = '2026-03-01 12:10+00';
 -- Without an actor the cohort is the stream's own.
 SELECT chat_v11.admit_resync(i::text) FROM (SELECT min(i) AS i FROM generate_series(1, 1000) i WHERE public.chat_is_v11_enabled(i::text)) s;
 SELECT cohort, count(*) FROM fixture.told WHERE at = '12:10:00' GROUP BY 1 ORDER BY 1;
@@ -131,7 +154,8 @@ RESET ROLE;
 -- What does not count any more is dropped by the fold, one table at a time, and never what counts.
 SELECT (chat_v11.set_setting('full_state_interval', '60 s')).value;
 CREATE FUNCTION fixture.stored() RETURNS text LANGUAGE sql AS $$SELECT format('%s %s', (SELECT count(*) FROM chat_v11.full_state_0), (SELECT count(*) FROM chat_v11.full_state_1))$$;
-TRUNCATE chat_v11.full_state_0, chat_v11.full_state_1;
+DELETE FROM chat_v11.full_state_0;
+DELETE FROM chat_v11.full_state_1;
 SET chat_v11.mock_now = '2026-03-01 12:00+00';
 SELECT count(chat_v11.admit_full_state(fixture.id(i), fixture.id(7))) FROM generate_series(1, 500) i;
 SELECT count(DISTINCT relfilenode) AS files, fixture.stored() FROM pg_class WHERE relname LIKE 'full\_state\__';
@@ -147,9 +171,11 @@ SET chat_v11.mock_now = '2026-03-01 12:04:59.999998+00';
 SELECT chat_v11.fold() > 0;
 SELECT fixture.stored();
 SET chat_v11.mock_now = '2026-03-01 12:05+00';
+-- The fold's transaction may go on: nothing is locked before it commits.
 BEGIN;
 SELECT chat_v11.fold();
-COMMIT;
+SELECT fixture.stored(), (SELECT count(*) FROM pg_locks WHERE mode ~ 'Exclusive' AND relation::regclass::text ~ 'full_state') AS locks;
+ROLLBACK;
 SELECT fixture.stored();
 SELECT decision FROM chat_v11.guard_tick();
 SELECT fixture.stored();

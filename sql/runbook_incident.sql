@@ -97,7 +97,7 @@ select chat_v11.note_incident(1, 'the receipt of key ...: in the database or not
 select jsonb_pretty(chat_v11.recovery_policy());
 select chat_v11.note_incident(1, 'how the fallback was seen to work', 'check:5');
 -- 5.6
-select value as ddl_freeze from chat_v11.setting where name = 'ddl_freeze';
+show chat_v11.ddl_freeze;
 CREATE TABLE fixture.not_now (id int);
 DROP TABLE fixture.not_now;
 select chat_v11.note_incident(1, 'which layer, and how that is known', 'check:6');
@@ -184,7 +184,7 @@ CALL fixture.at('2026-03-04 09:00+00');
 \o /dev/null
 select chat_v11.postmortem(1);
 \o
-SELECT line FROM regexp_split_to_table(chat_v11.postmortem(1), '\n') line WHERE line ~ '^#|Killed|Live again|Lasted';
+SELECT line FROM regexp_split_to_table(chat_v11.postmortem(1), '\n') line WHERE line ~ '^#|Noticed by|v1.1 was off|Closed';
 select id, changed_at, transition, from_stage, to_stage, to_kill_switch, decision, approved_by, note from public.chat_get_v11_rollout_history(500) order by id;
 \o /dev/null
 select at, cause, stage, kill_switch, decision, failing from chat_v11.gate_log where cause = 'change' or not (p0_ok and p1_ok) order by at, version;

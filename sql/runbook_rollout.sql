@@ -59,7 +59,7 @@ select * from chat_v11.attest('ci:canary_1', 'link to the run', true);
 -- 2.8
 select name, ok, detail, what_to_do from chat_v11.preflight() where not ok or name = 'self_test';
 SELECT what, ok, ref, attested_at, attested_by FROM chat_v11.attestation ORDER BY what;
-select name, value from chat_v11.setting where name in ('preflight', 'ddl_freeze', 'bucketing', 'p0_clear_window');
+select name, value from chat_v11.setting where name in ('preflight', 'bucketing', 'p0_clear_window');
 -- 3
 select stage, min_duration, max_duration, min_samples, quiet_period from chat_v11.stage_policy order by percent;
 

@@ -11,6 +11,22 @@ CREATE TABLE chat_v11.full_state_1 (
 	admitted_at timestamptz NOT NULL
 ) WITH (fillfactor = 90);
 
+-- A subscriber has admissions of its own: rows that a publication of all tables brings are passed over.
+CREATE FUNCTION chat_v11.keep_own() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'chat_v11_keep_own' LANGUAGE C;
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.full_state_0
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.full_state_0
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.full_state_1
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.full_state_1
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.full_state_0 ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.full_state_0 ENABLE ALWAYS TRIGGER "10_refuse_truncate";
+ALTER TABLE chat_v11.full_state_1 ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.full_state_1 ENABLE ALWAYS TRIGGER "10_refuse_truncate";
+
 -- No query of their own, so neither a search_path nor their owner's rights.
 CREATE FUNCTION chat_v11.admit_full_state(p_dialog uuid, p_actor uuid) RETURNS void
 	AS 'MODULE_PATHNAME', 'chat_v11_admit_full_state' LANGUAGE C VOLATILE;

@@ -20,6 +20,22 @@ CREATE TABLE chat_v11.full_state_1 (
 	admitted_at timestamptz NOT NULL
 ) WITH (fillfactor = 90);
 
+-- A subscriber has admissions of its own: rows that a publication of all tables brings are passed over.
+CREATE FUNCTION chat_v11.keep_own() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'chat_v11_keep_own' LANGUAGE C;
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.full_state_0
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.full_state_0
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.full_state_1
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_refuse_truncate" BEFORE TRUNCATE ON chat_v11.full_state_1
+	FOR EACH STATEMENT EXECUTE FUNCTION chat_v11.refuse_write();
+ALTER TABLE chat_v11.full_state_0 ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.full_state_0 ENABLE ALWAYS TRIGGER "10_refuse_truncate";
+ALTER TABLE chat_v11.full_state_1 ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.full_state_1 ENABLE ALWAYS TRIGGER "10_refuse_truncate";
+
 -- No query of their own, so neither a search_path nor their owner's rights.
 CREATE FUNCTION chat_v11.admit_full_state(p_dialog uuid, p_actor uuid) RETURNS void
 	AS 'MODULE_PATHNAME', 'chat_v11_admit_full_state' LANGUAGE C VOLATILE;
@@ -163,8 +179,22 @@ CREATE FUNCTION chat_v11.completion() RETURNS TABLE (criterion text, met boolean
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
 
 -- The playbook forbids risky DDL while a P0 is open.  It reads without rights of its own, and fails open.
-CREATE FUNCTION chat_v11.ddl_freeze() RETURNS event_trigger
-	AS 'MODULE_PATHNAME', 'chat_v11_ddl_freeze' LANGUAGE C;
+CREATE FUNCTION chat_v11.judge_ddl(p_tag text) RETURNS void
+	AS 'MODULE_PATHNAME', 'chat_v11_judge_ddl' LANGUAGE C VOLATILE;
+-- In a language that is there when the library is not, or is an older one: nobody's DDL may fail for that.
+CREATE FUNCTION chat_v11.ddl_freeze() RETURNS event_trigger LANGUAGE plpgsql
+	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp AS $$
+BEGIN
+	PERFORM chat_v11.judge_ddl(tg_tag);
+EXCEPTION
+	WHEN insufficient_privilege THEN
+		IF sqlerrm LIKE 'ERR_FORBIDDEN:%' THEN
+			RAISE;
+		END IF;
+	WHEN OTHERS THEN
+		NULL;
+END
+$$;
 CREATE EVENT TRIGGER chat_v11_ddl_freeze ON ddl_command_start EXECUTE FUNCTION chat_v11.ddl_freeze();
 
 -- Settings that 0.4 had not.
@@ -236,8 +266,9 @@ COMMENT ON FUNCTION chat_v11.admit_resync(text, uuid, float8) IS
 COMMENT ON FUNCTION chat_v11.resync_backoff_ms(integer, text) IS
 	'milliseconds to wait before attempt 1, 2, ...; the same for the same key and attempt';
 COMMENT ON FUNCTION chat_v11.recovery_policy() IS 'the numbers that clients follow, and their version';
+COMMENT ON FUNCTION chat_v11.keep_own() IS 'trigger: passes over the rows that a subscription brings';
 COMMENT ON TABLE chat_v11.full_state_0 IS
-	'admissions by chat_v11.admit_full_state(), with full_state_1 in turns; emptied by the guard and fold(); not dumped';
+	'admissions by chat_v11.admit_full_state(), with full_state_1 in turns; emptied by the guard and fold(), ERR_APPEND_ONLY for TRUNCATE; not dumped';
 COMMENT ON COLUMN chat_v11.full_state_0.dialog IS 'which dialog';
 COMMENT ON COLUMN chat_v11.full_state_0.admitted_at IS 'by the rule clock';
 COMMENT ON TABLE chat_v11.full_state_1 IS 'as chat_v11.full_state_0';
@@ -269,10 +300,11 @@ COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
 	'closed: it is done; accepted: it stays undone, and why';
 COMMENT ON FUNCTION chat_v11.incident_guard() IS
 	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write and a restore; passes over what a subscription brings';
-COMMENT ON FUNCTION chat_v11.ddl_freeze() IS
-	'event trigger: warns of DDL while a P0 is open, or refuses it with ERR_FORBIDDEN, by setting ddl_freeze; superusers and '
-	'temporary objects pass, as does all that it cannot judge';
-COMMENT ON EVENT TRIGGER chat_v11_ddl_freeze IS 'DDL while a P0 incident is open: setting ddl_freeze';
+COMMENT ON FUNCTION chat_v11.ddl_freeze() IS 'event trigger: asks judge_ddl(), and lets pass what that cannot judge';
+COMMENT ON FUNCTION chat_v11.judge_ddl(text) IS
+	'warns of DDL that the client sent while a P0 is open, or refuses it with ERR_FORBIDDEN, by chat_v11.ddl_freeze; superusers '
+	'and temporary objects pass';
+COMMENT ON EVENT TRIGGER chat_v11_ddl_freeze IS 'DDL while a P0 incident is open: setting chat_v11.ddl_freeze of the server';
 COMMENT ON TABLE chat_v11.incident IS 'incidents; written by open_incident(), escalate_incident(), close_incident() and the guard; ERR_APPEND_ONLY';
 COMMENT ON COLUMN chat_v11.incident.id IS '1, 2, 3, ...';
 COMMENT ON COLUMN chat_v11.incident.severity IS 'P0, P1 or P2; it goes up only';

@@ -125,7 +125,9 @@ resume_point(const ChecklistInput &input) {
 					"row " + std::to_string(step.id) + " of the log, at " + at_second(step.at) + ", was forced by " +
 						step.changed_by + ", approved by " + step.approved_by};
 		stopped = stopped || step.to_kill;
-		if (step.transition == "resume")
+		// The one that ended it: those of later kills are not its own.
+		const auto &closed = input.incident.closed_at;
+		if (step.transition == "resume" && (!resumed || !closed || resumed->at < *closed))
 			resumed = &step;
 	}
 	if (resumed && input.gates.state.live())

@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::string_view preflight_name = "preflight";
 constexpr std::array<std::string_view, 2> preflight_words = {"warn", "enforce"}; // as Preflight has them
-constexpr std::string_view ddl_freeze_name = "ddl_freeze";
-constexpr std::array<std::string_view, 3> ddl_freeze_words = {"off", "warn", "refuse"}; // as DdlFreeze has them
 
 SettingRule
 of_recovery(std::string_view name, std::string_view default_value, Duration Settings::*span, Duration least,
@@ -84,14 +82,6 @@ setting_rules() {
 		 1us,
 		 "unmet preconditions at start: warn or enforce",
 		 {preflight_words.begin(), preflight_words.end()}},
-		{ddl_freeze_name,
-		 "warn",
-		 nullptr,
-		 0s,
-		 0s,
-		 1us,
-		 "DDL while a P0 incident is open: off, warn or refuse; superusers and temporary objects pass",
-		 {ddl_freeze_words.begin(), ddl_freeze_words.end()}},
 		{"bucketing",
 		 name(Settings{}.bucketing),
 		 nullptr,
@@ -114,16 +104,32 @@ setting_rules() {
 	return rules;
 }
 
+const SettingRule *
+find_setting(std::string_view name) {
+	const auto &rules = setting_rules();
+	const auto found =
+		std::find_if(rules.begin(), rules.end(), [&](const SettingRule &rule) { return rule.name == name; });
+	return found == rules.end() ? nullptr : &*found;
+}
+
 const SettingRule &
 setting_rule(std::string_view name) {
+	if (const auto *rule = find_setting(name))
+		return *rule;
 	std::string known;
-	for (const auto &rule : setting_rules()) {
-		if (rule.name == name)
-			return rule;
+	for (const auto &rule : setting_rules())
 		known += (known.empty() ? "" : ", ") + std::string(rule.name);
-	}
 	throw invalid_argument("unknown setting \"" + std::string(name) + "\"", "Settings are: " + known + ".",
 						   "select * from chat_v11.setting;");
+}
+
+std::vector<std::string>
+span_setting_names() {
+	std::vector<std::string> names;
+	for (const auto &rule : setting_rules())
+		if (rule.span)
+			names.emplace_back(rule.name);
+	return names;
 }
 
 void
@@ -140,8 +146,6 @@ apply_setting(Settings &settings, const SettingRule &rule, std::string_view text
 		const auto index = word - rule.words.begin();
 		if (rule.name == preflight_name)
 			settings.preflight = static_cast<Preflight>(index);
-		else if (rule.name == ddl_freeze_name)
-			settings.ddl_freeze = static_cast<DdlFreeze>(index);
 		else
 			settings.bucketing = static_cast<Bucketing>(index);
 		return;
@@ -158,8 +162,6 @@ std::string_view
 setting_word(const Settings &settings, const SettingRule &rule) {
 	if (rule.name == preflight_name)
 		return preflight_words[static_cast<size_t>(settings.preflight)];
-	if (rule.name == ddl_freeze_name)
-		return ddl_freeze_words[static_cast<size_t>(settings.ddl_freeze)];
 	return name(settings.bucketing);
 }
 

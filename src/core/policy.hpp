@@ -30,7 +30,6 @@ const StagePolicy &policy_of(const std::vector<StagePolicy> &policies, Stage sta
 void validate_policy(const StagePolicy &policy);
 
 enum class Preflight { warn, enforce };
-enum class DdlFreeze { off, warn, refuse }; // what becomes of DDL while a P0 incident is open
 
 // Windows are whole minutes, because every figure is a sum of one-minute slices ending now.
 struct Settings {
@@ -41,7 +40,6 @@ struct Settings {
 	Duration max_data_age = std::chrono::minutes(2);
 	Duration decision_interval = std::chrono::minutes(10); // how often an open incident asks its IC for a decision
 	Preflight preflight = Preflight::warn;
-	DdlFreeze ddl_freeze = DdlFreeze::warn;
 	Bucketing bucketing = Bucketing::flagd_v2; // frozen once anybody was live; rollout_state has what is in force
 
 	// Of recovery, not of the gates.
@@ -72,6 +70,9 @@ const std::vector<SettingRule> &setting_rules();
 
 // Throws ERR_INVALID_ARGUMENT for a name that no rule has, with the names that there are.
 const SettingRule &setting_rule(std::string_view name);
+// Nothing for one that this version does not know: a newer one may have written its row.
+const SettingRule *find_setting(std::string_view name);
+std::vector<std::string> span_setting_names();
 
 // Puts a value in its place; `span` is the parsed interval of a setting that is one.  Throws ERR_INVALID_ARGUMENT
 // out of range.

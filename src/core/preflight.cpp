@@ -111,7 +111,7 @@ guard_row(const PreflightFacts &facts) {
 	const auto detail = facts.guard_state + (facts.guard_remark.empty() ? "" : ", " + facts.guard_remark);
 	if (std::find(at_work.begin(), at_work.end(), facts.guard_state) == at_work.end())
 		return not_met(row, one_line(detail),
-					   "select chat_v11.start_guard(); then select * from chat_v11.guard_status();");
+					   "By an admin: select chat_v11.start_guard(); then select * from chat_v11.guard_status();");
 	return met(row, one_line(detail));
 }
 
@@ -201,10 +201,12 @@ gate_preconditions(const GateInput &input, const GateAnswer &answer) {
 }
 
 Precondition
-ci_precondition(Stage target, const std::optional<Attested> &ci, Time now) {
+ci_precondition(Stage target, const std::optional<Attested> &ci, Time now, const std::string &error) {
 	const auto todo = "Run the workflow chat-v11-release-gate for " + std::string(name(target)) +
 					  "; it puts itself on record: select chat_v11.attest('" + ci_key(target) +
 					  "', 'link to the run', true);";
+	if (!error.empty())
+		return not_met(ci_row, "attestations cannot be read: " + one_line(error), todo);
 	if (!ci)
 		return not_met(ci_row, "no run for " + std::string(name(target)) + " is on record", todo);
 	if (!ci->ok)
@@ -225,7 +227,7 @@ preflight(const GateInput &input, const GateAnswer &answer, const PreflightFacts
 	rows.push_back(attested_row("migrations", migrations_key, facts.migrations, facts, "link to the migration list"));
 	rows.push_back(roster_row(facts));
 	rows.push_back(attested_row("runbook", runbook_key, facts.runbook, facts, "who has read which revision"));
-	rows.push_back(ci_precondition(facts.target, facts.ci, input.now));
+	rows.push_back(ci_precondition(facts.target, facts.ci, input.now, facts.attestations_error));
 	for (auto &row : gate_preconditions(input, answer))
 		rows.push_back(std::move(row));
 	rows.push_back(guard_row(facts));

@@ -1,7 +1,7 @@
 #pragma once
 
 // What must hold before a rollout is started, one row each: the rows of chat_v11.preflight(), and what a start is
-// refused for where `preflight` is `enforce`.
+// refused for where `preflight` is `enforce`; a promotion is for the CI gate alone.
 
 #include "core/gates.hpp"
 #include "core/roster.hpp"
@@ -68,7 +68,7 @@ std::vector<Precondition> gate_preconditions(const GateInput &input, const GateA
 std::vector<Precondition> preflight(const GateInput &input, const GateAnswer &answer, const PreflightFacts &facts);
 
 // The CI gate of a target, at a moment; also for records of a promotion.
-Precondition ci_precondition(Stage target, const std::optional<Attested> &ci, Time now);
+Precondition ci_precondition(Stage target, const std::optional<Attested> &ci, Time now, const std::string &error = {});
 
 std::vector<Precondition> unmet(std::vector<Precondition> rows);
 std::vector<std::string> sentences(const std::vector<Precondition> &rows);

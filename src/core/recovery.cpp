@@ -76,15 +76,6 @@ validate_recovery(const Settings &settings) {
 }
 
 std::string
-recovery_setting_names() {
-	std::string names;
-	for (const auto &rule : setting_rules())
-		if (rule.use == SettingUse::recovery)
-			names += (names.empty() ? "{" : ",") + std::string(rule.name);
-	return names + "}";
-}
-
-std::string
 recovery_policy_json(const Settings &settings, std::int64_t version) {
 	using Json = nlohmann::json;
 	return Json{

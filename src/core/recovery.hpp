@@ -39,9 +39,6 @@ std::int32_t resync_backoff_ms(std::int64_t attempt, std::string_view key, Durat
 // Throws ERR_INVALID_ARGUMENT where settings that belong together contradict each other.
 void validate_recovery(const Settings &settings);
 
-// The settings that recovery_policy() tells of, in the form of an array of PostgreSQL.
-std::string recovery_setting_names();
-
 // What clients follow, as JSON.  `version` is the log's row that made it, 0 as installed.
 std::string recovery_policy_json(const Settings &settings, std::int64_t version);
 

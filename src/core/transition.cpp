@@ -130,14 +130,19 @@ gate_hint(const std::vector<const CheckResult *> &blockers, const std::string &c
 	return "Earliest at " + format_utc(ceil_second(*opens)) + ", if nothing fails until then: " + command;
 }
 
+std::string
+promotion(Stage from, Stage to) {
+	return "promotion from " + std::string(name(from)) + " to " + std::string(name(to));
+}
+
 void
 require_gates(const State &state, const GateAnswer &gates, Stage target) {
 	if (gates.green())
 		return;
 	const auto blockers = promote_blockers(gates);
 	const auto command = set_command(target, false, "promote to " + std::string(name(target)));
-	throw gate_closed("promotion from " + std::string(name(state.stage)) + " to " + std::string(name(target)) +
-						  " is refused, the gates say " + std::string(name(gates.decision)),
+	throw gate_closed(promotion(state.stage, target) + " is refused, the gates say " +
+						  std::string(name(gates.decision)),
 					  failing(blockers), gates.p0_ok ? gate_hint(blockers, command) : kill_hint());
 }
 
@@ -159,13 +164,13 @@ require_p0_clear(const GateAnswer &gates) {
 }
 
 void
-require_preconditions(const std::vector<Precondition> &unmet, Preflight preflight) {
+require_preconditions(const std::string &step, const std::vector<Precondition> &unmet, Preflight preflight) {
 	if (unmet.empty() || preflight == Preflight::warn)
 		return;
 	std::string text;
 	for (const auto &each : unmet)
 		text += (text.empty() ? "" : "\n") + each.sentence();
-	throw gate_closed("start is refused, preconditions are not met", text,
+	throw gate_closed(step + " is refused, preconditions are not met", text,
 					  unmet.front().what_to_do +
 						  (unmet.size() > 1 ? " All of them: select * from chat_v11.preflight();" : ""));
 }
@@ -320,8 +325,11 @@ decide(const State &state, const Request &request, const Classified &classified,
 		} else {
 			switch (rule.needs) {
 			case Needs::nothing: break;
-			case Needs::preconditions: require_preconditions(unmet, preflight); break;
-			case Needs::gates: require_gates(state, *gates, classified.target); break;
+			case Needs::preconditions: require_preconditions("start", unmet, preflight); break;
+			case Needs::gates:
+				require_gates(state, *gates, classified.target);
+				require_preconditions(promotion(state.stage, classified.target), unmet, preflight);
+				break;
 			case Needs::p0_clear: require_p0_clear(*gates); break;
 			}
 		}

@@ -57,7 +57,7 @@ struct Accepted {
 
 // Throws ERR_GATE_CLOSED, ERR_FORBIDDEN or ERR_INVALID_ARGUMENT; for a kill, never.
 // `gates` may be null for a kill alone: nothing that a kill needs is read from it.  `unmet`: preconditions of a start
-// that do not hold.
+// that do not hold, or of a promotion.
 Accepted decide(const State &state, const Request &request, const Classified &classified, const GateAnswer *gates,
 				const std::vector<Precondition> &unmet, Preflight preflight, Time now);
 

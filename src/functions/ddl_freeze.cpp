@@ -1,30 +1,26 @@
-// DDL while a P0 incident is open.  It must never be what breaks an incident: whatever goes wrong in here, and whatever
-// cannot be told, lets the DDL pass.
+// DDL while a P0 incident is open.  It must never be what breaks an incident: whatever cannot be told lets the DDL
+// pass, and so does whatever goes wrong in here, by the event trigger's own EXCEPTION.
 
 #include "core/refusal.hpp"
 #include "pg/datum.hpp"
-#include "pg/incidents.hpp"
 #include "pg/on_commit.hpp"
+#include "pg/settings.hpp"
 
 extern "C" {
 #include "access/relation.h"
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
-#include "commands/event_trigger.h"
 #include "nodes/parsenodes.h"
 #include "storage/bufmgr.h"
 #include "tcop/cmdtag.h"
+#include "tcop/pquery.h"
+#include "tcop/utility.h"
+#include "utils/portal.h"
 }
 
 namespace chat_v11 {
 
 namespace {
-
-// In types that a longjmp may skip.
-struct Frozen {
-	std::int64_t incident = 0; // 0: no P0 is open
-	char mode[16] = "warn";
-};
 
 // Reads without rights and without operators that a search_path could replace.  Never waits.
 template <typename F>
@@ -64,44 +60,53 @@ text_is(Datum value, const char *expected) {
 	return strcmp(TextDatumGetCString(value), expected) == 0;
 }
 
-void
-look(Frozen &frozen) {
+// The oldest that is open, or 0.
+std::int64_t
+open_p0() {
+	std::int64_t id = 0;
 	each_row("incident", [&](TupleTableSlot *slot, Oid table) {
 		Datum value = 0;
 		if (column(slot, table, "closed_at", value) || !column(slot, table, "severity", value) || !text_is(value, "P0"))
 			return;
-		if (frozen.incident == 0 && column(slot, table, "id", value))
-			frozen.incident = DatumGetInt64(value);
+		if (column(slot, table, "id", value) && (id == 0 || DatumGetInt64(value) < id))
+			id = DatumGetInt64(value);
 	});
-	if (frozen.incident == 0)
-		return;
-	each_row("setting", [&](TupleTableSlot *slot, Oid table) {
-		Datum value = 0;
-		if (column(slot, table, "name", value) && text_is(value, "ddl_freeze") && column(slot, table, "value", value))
-			strlcpy(frozen.mode, TextDatumGetCString(value), sizeof frozen.mode);
-	});
+	return id;
 }
 
 bool
+is_temporary_schema(const char *schema) {
+	return schema && strcmp(schema, "pg_temp") == 0;
+}
+
+// What a statement makes.
+bool
+is_made_temporary(const RangeVar *name) {
+	return name && (name->relpersistence == RELPERSISTENCE_TEMP || is_temporary_schema(name->schemaname));
+}
+
+// What it finds.
+bool
 is_temporary(const RangeVar *name) {
-	if (!name)
-		return false;
-	if (name->relpersistence == RELPERSISTENCE_TEMP)
-		return true;
-	if (name->schemaname && strcmp(name->schemaname, "pg_temp") == 0)
-		return true;
+	if (!name || is_temporary_schema(name->schemaname))
+		return name != nullptr;
 	const Oid relation = RangeVarGetRelid(name, NoLock, true);
 	return OidIsValid(relation) && get_rel_persistence(relation) == RELPERSISTENCE_TEMP;
 }
 
-// All that are dropped, or the statement's one relation.
+// All that are dropped, or the statement's one object.
 bool
 is_about_temporary(const Node *statement) {
 	switch (nodeTag(statement)) {
-	case T_CreateStmt: return is_temporary(reinterpret_cast<const CreateStmt *>(statement)->relation);
-	case T_CreateTableAsStmt: return is_temporary(reinterpret_cast<const CreateTableAsStmt *>(statement)->into->rel);
-	case T_ViewStmt: return is_temporary(reinterpret_cast<const ViewStmt *>(statement)->view);
-	case T_CreateSeqStmt: return is_temporary(reinterpret_cast<const CreateSeqStmt *>(statement)->sequence);
+	case T_CreateStmt: return is_made_temporary(reinterpret_cast<const CreateStmt *>(statement)->relation);
+	case T_CreateTableAsStmt:
+		return is_made_temporary(reinterpret_cast<const CreateTableAsStmt *>(statement)->into->rel);
+	case T_ViewStmt: return is_made_temporary(reinterpret_cast<const ViewStmt *>(statement)->view);
+	case T_CreateSeqStmt: return is_made_temporary(reinterpret_cast<const CreateSeqStmt *>(statement)->sequence);
+	case T_CreateFunctionStmt: {
+		const List *name = reinterpret_cast<const CreateFunctionStmt *>(statement)->funcname;
+		return list_length(name) == 2 && is_temporary_schema(strVal(linitial(name)));
+	}
 	case T_AlterSeqStmt: return is_temporary(reinterpret_cast<const AlterSeqStmt *>(statement)->sequence);
 	case T_IndexStmt: return is_temporary(reinterpret_cast<const IndexStmt *>(statement)->relation);
 	case T_AlterTableStmt: return is_temporary(reinterpret_cast<const AlterTableStmt *>(statement)->relation);
@@ -133,42 +138,44 @@ is_harmless(const Node *statement) {
 	}
 }
 
-// "" where it passes, else how it is frozen.
-Frozen
-judge(const EventTriggerData *event) {
-	Frozen frozen;
-	const auto failure = pg::attempt([&] {
-		pg::call([&] {
-			look(frozen);
-			if (frozen.incident != 0 && (is_harmless(event->parsetree) || is_about_temporary(event->parsetree)))
-				frozen.incident = 0;
-		});
-	});
-	if (!failure.empty())
-		frozen.incident = 0;
-	return frozen;
+// The statement that fires the trigger, where the client itself sent it; one inside of a function is not to be had.
+const Node *
+sent_statement(CommandTag tag) {
+	if (!ActivePortal || list_length(ActivePortal->stmts) != 1)
+		return nullptr;
+	const auto *statement = static_cast<const PlannedStmt *>(linitial(ActivePortal->stmts));
+	const Node *utility = IsA(statement, PlannedStmt) ? statement->utilityStmt : nullptr;
+	return utility && CreateCommandTag(const_cast<Node *>(utility)) == tag ? utility : nullptr;
+}
+
+// Of a P0 incident that freezes it; or 0.
+std::int64_t
+frozen_by(CommandTag tag) {
+	const auto id = open_p0();
+	if (id == 0)
+		return 0;
+	const Node *statement = sent_statement(tag);
+	return !statement || is_harmless(statement) || is_about_temporary(statement) ? 0 : id;
 }
 
 } // namespace
 
-CHAT_V11_ENTRY(chat_v11_ddl_freeze) {
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		throw invalid_argument("chat_v11.ddl_freeze() is an event trigger");
-	if (creating_extension || pg::call([] { return superuser(); }))
-		return PointerGetDatum(nullptr);
-	const auto *event = reinterpret_cast<const EventTriggerData *>(fcinfo->context);
-	const auto frozen = judge(event);
-	const std::string mode = frozen.mode;
-	if (frozen.incident == 0 || mode == "off")
-		return PointerGetDatum(nullptr);
-	const auto id = std::to_string(frozen.incident);
-	const auto sentence = std::string(GetCommandTagName(event->tag)) + " while P0 incident " + id + " is open";
-	constexpr const char *hint = "Wait until it is closed; a superuser may go on. The mode: select "
-								 "chat_v11.set_setting('ddl_freeze', 'off', 'why');";
-	if (mode == "refuse")
+// Called by the event trigger, as the extension's owner: on behalf of who the session is, or was set to be.
+CHAT_V11_ENTRY(chat_v11_judge_ddl) {
+	const auto mode = pg::ddl_freeze();
+	if (creating_extension || mode == pg::DdlFreeze::off || PG_ARGISNULL(0) ||
+		pg::call([] { return superuser_arg(GetOuterUserId()); }))
+		PG_RETURN_VOID();
+	const auto tag = pg::text_arg(fcinfo, 0).value_or("");
+	const auto id = pg::call([&] { return frozen_by(GetCommandTagEnum(tag.c_str())); });
+	if (id == 0)
+		PG_RETURN_VOID();
+	const auto sentence = tag + " while P0 incident " + std::to_string(id) + " is open";
+	constexpr const char *hint = "Wait until it is closed; a superuser may go on.";
+	if (mode == pg::DdlFreeze::refuse)
 		throw forbidden(sentence, "The playbook forbids risky DDL in an incident.", hint);
 	pg::tell(WARNING, sentence, {}, hint);
-	return PointerGetDatum(nullptr);
+	PG_RETURN_VOID();
 }
 
 } // namespace chat_v11

@@ -23,8 +23,8 @@ CHAT_V11_ENTRY(chat_v11_fold) {
 	if (!folded)
 		pg::tell(NOTICE, "another session is folding", "Nothing was left to do for this one.",
 				 "select * from chat_v11.fold_status();");
-	else if (!pg::call([] { return IsTransactionBlock(); }))
-		pg::with_spi([](pg::Spi &spi) { pg::drop_old_admissions(spi, pg::now()); });
+	else
+		pg::empty_admissions_at_commit();
 	return Int64GetDatum(folded.value_or(0));
 }
 

@@ -70,7 +70,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	// After an act the transaction should end.
 	if (watch.action.empty()) {
 		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most, ends_at_once).value_or(0); });
-		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now(), ends_at_once); });
+		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
 	}
 	const auto now = pg::real_now();
 	pg::with_spi([&](pg::Spi &spi) { pg::note_tick(spi, now, remark); });

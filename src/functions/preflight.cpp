@@ -39,7 +39,8 @@ CHAT_V11_ENTRY(chat_v11_assert_gate) {
 	const auto evaluation = pg::with_latest_snapshot([&] { return pg::evaluate_gates(stored.state); });
 	std::vector<Precondition> missing;
 	if (classified.transition == Transition::start) {
-		missing = unmet(pg::preflight_rows(evaluation, classified.target, pg::SelfTest::yes));
+		const auto self_test = pg::may_self_test() ? pg::SelfTest::yes : pg::SelfTest::no;
+		missing = unmet(pg::preflight_rows(evaluation, classified.target, self_test));
 		// The run that asks here is the one that the row asks for.
 		std::erase_if(missing, [](const Precondition &row) { return row.name == ci_row; });
 	}

@@ -133,6 +133,10 @@ CHAT_V11_ENTRY(chat_v11_admit_resync) {
 								   "it ends with that transaction; the n-th repetition waits longer.",
 							   "select chat_v11.resync_backoff_ms(1, " + name + ");");
 	}
+	case pg::Flight::one_too_many:
+		throw invalid_argument("a transaction resyncs at most " + std::to_string(pg::most_resyncs()) + " streams",
+							   "Each is a lock of the server until the transaction ends, and a kill needs some too.",
+							   "Commit, and go on in another transaction.");
 	}
 	PG_RETURN_VOID();
 }
@@ -148,7 +152,7 @@ CHAT_V11_ENTRY(chat_v11_resync_backoff_ms) {
 }
 
 CHAT_V11_ENTRY(chat_v11_recovery_policy) {
-	return pg::jsonb_datum(pg::with_spi([](pg::Spi &spi) { return pg::read_recovery_policy(spi); }));
+	return pg::jsonb_datum(pg::recovery_policy());
 }
 
 } // namespace chat_v11

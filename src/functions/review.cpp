@@ -2,97 +2,19 @@
 
 #include "core/postmortem.hpp"
 #include "core/refusal.hpp"
-#include "core/varint.hpp"
+#include "pg/incident_story.hpp"
 #include "pg/incidents.hpp"
 #include "pg/on_commit.hpp"
-#include "pg/telemetry.hpp"
-
-#include <algorithm>
 
 namespace chat_v11 {
 
 namespace {
-
-// What led to an incident lies a while before it, and what came of it a while after.
-constexpr Duration prelude = std::chrono::minutes(30);
-constexpr Duration aftermath = std::chrono::hours(1);
 
 std::int64_t
 id_arg(FunctionCallInfo fcinfo, const char *what, const char *hint) {
 	if (PG_ARGISNULL(0))
 		throw invalid_argument(std::string(what) + " is null", {}, hint);
 	return PG_GETARG_INT64(0);
-}
-
-ChecklistInput
-read_checklist(std::int64_t id) {
-	ChecklistInput input;
-	pg::with_spi([&](pg::Spi &spi) {
-		input.incident = pg::load_incident(spi, id);
-		input.notes = pg::load_notes(spi, id);
-		input.items = pg::load_action_items(spi, id);
-		const auto opened = input.incident.opened_at;
-		const auto last = input.incident.closed_at ? *input.incident.closed_at + aftermath : pg::now();
-		input.steps = pg::load_steps(spi, opened - prelude, last);
-		input.killed_when_opened = pg::load_state_at(spi, opened).killed();
-	});
-	const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
-	input.gates = pg::evaluate_gates(state).answer;
-	return input;
-}
-
-void
-read_metrics(PostmortemInput &input) {
-	const auto minute = std::chrono::minutes(1);
-	const auto &incident = input.checklist.incident;
-	const auto begin = first_sign(input) - minute;
-	const auto end = std::max(story_end(input), begin + minute);
-	constexpr std::int64_t most_steps = 60;
-	input.metric_step = std::max<Duration>(minute, std::chrono::ceil<std::chrono::minutes>((end - begin) / most_steps));
-	input.before_from = begin - prelude;
-	input.after_to = incident.closed_at ? std::min(end + prelude, input.now) : end;
-	const auto gates =
-		pg::with_spi([&](pg::Spi &spi) { return pg::load_gate_input(spi, State{}, input.now, incident.opened_at); });
-	const auto reader = pg::with_spi([&](pg::Spi &spi) { return pg::SpanReader(spi, input.now, gates.settings); });
-	const auto read = [&](Time from, Time to) {
-		return pg::with_spi([&](pg::Spi &spi) { return reader.read(spi, from, to); });
-	};
-	constexpr auto canary = static_cast<size_t>(Cohort::v11);
-	constexpr auto control = static_cast<size_t>(Cohort::v10);
-	const auto before = read(input.before_from, begin);
-	const auto whole = read(begin, end);
-	std::optional<pg::SpanTotals> after;
-	if (input.after_to > end)
-		after = read(end, input.after_to);
-	for (const auto &rule : metric_rules()) {
-		MetricStory story;
-		story.metric = rule.name;
-		for (const auto &check : gates.checks)
-			if (check.metric == rule.name && check.judge == Judge::limit && check.counts())
-				story.limit = check.limit;
-		const auto figure = [&](const pg::SpanTotals &span, size_t cohort) {
-			return rule.of(span.totals[cohort], span.percentiles[cohort]);
-		};
-		story.before = figure(before, canary);
-		story.control = figure(whole, control);
-		if (after)
-			story.after = figure(*after, canary);
-		input.metrics.push_back(std::move(story));
-	}
-	for (auto from = begin; from < end; from += input.metric_step) {
-		pg::check_for_interrupts();
-		const auto to = std::min(from + input.metric_step, end);
-		const auto step = read(from, to);
-		size_t i = 0;
-		for (const auto &rule : metric_rules()) {
-			auto &story = input.metrics[i++];
-			const auto figure = rule.of(step.totals[canary], step.percentiles[canary]);
-			if (figure.value && (!story.worst.value || *figure.value > *story.worst.value)) {
-				story.worst = figure;
-				story.worst_from = from;
-			}
-		}
-	}
 }
 
 std::optional<std::string>
@@ -113,7 +35,7 @@ constexpr const char *add_example = "select chat_v11.add_action_item('what', 'ow
 } // namespace
 
 CHAT_V11_ENTRY(chat_v11_checklist) {
-	const auto input = read_checklist(id_arg(fcinfo, "p_incident", "select * from chat_v11.incidents();"));
+	const auto input = pg::read_checklist(id_arg(fcinfo, "p_incident", "select * from chat_v11.incidents();"));
 	const auto settings =
 		pg::with_spi([](pg::Spi &spi) { return pg::load_gate_input(spi, State{}, pg::now()).settings; });
 	const auto due = decision_due(input.incident, settings.decision_interval, pg::now());
@@ -127,22 +49,8 @@ CHAT_V11_ENTRY(chat_v11_checklist) {
 }
 
 CHAT_V11_ENTRY(chat_v11_postmortem) {
-	PostmortemInput input;
-	input.checklist =
-		read_checklist(id_arg(fcinfo, "p_incident", "select id, title from chat_v11.incident order by id;"));
-	const auto &incident = input.checklist.incident;
-	input.now = pg::now();
-	input.points = checklist(input.checklist);
-	input.from = incident.opened_at - prelude;
-	input.to = incident.closed_at ? *incident.closed_at + aftermath : input.now;
-	pg::with_spi([&](pg::Spi &spi) {
-		input.settings = pg::load_gate_input(spi, State{}, input.now).settings;
-		input.sights = pg::load_sights(spi, input.from, input.to, incident.mock_clock);
-	});
-	input.metrics_error = pg::attempt([&] { read_metrics(input); });
-	if (!input.metrics_error.empty())
-		input.metrics.clear();
-	return pg::text_datum(postmortem_text(input));
+	const auto id = id_arg(fcinfo, "p_incident", "select id, title from chat_v11.incident order by id;");
+	return pg::text_datum(postmortem_text(pg::read_postmortem(id)));
 }
 
 CHAT_V11_ENTRY(chat_v11_completion) {

@@ -194,6 +194,10 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	if (evaluation && classified.transition == Transition::start) {
 		change.unmet = unmet(pg::preflight_rows(*evaluation, classified.target, pg::SelfTest::yes));
 		preflight = evaluation->input.settings.preflight;
+	} else if (evaluation && classified.transition == Transition::promote && !request.forced) {
+		preflight = evaluation->input.settings.preflight;
+		if (preflight == Preflight::enforce)
+			change.unmet = unmet({pg::ci_gate(classified.target, evaluation->input.now)});
 	}
 	change.before = state;
 	change.transition = classified.transition;
@@ -367,13 +371,24 @@ CHAT_V11_ENTRY(chat_v11_refuse_write) {
 	const pg::TriggerCall trigger(fcinfo);
 	const auto table = trigger.table();
 	// As with the rows: a subscription that is refused stands still, and the next kill with it.
-	if (table == "rollout_state" && trigger.is_applied())
+	if (trigger.is_applied() && (table == "rollout_state" || table.starts_with("full_state")))
 		return PointerGetDatum(nullptr);
 	const auto complaint = "chat_v11." + table + " takes no " + trigger.operation();
 	if (table.starts_with("event"))
 		throw append_only(complaint, "Events are dropped by the fold once they are older than chat_v11.raw_retention.",
 						  "select chat_v11.fold();");
+	if (table.starts_with("full_state"))
+		throw append_only(complaint, "It would be published, and empty the table of every subscriber too.",
+						  "The guard empties it, and so does: select chat_v11.fold();");
 	throw append_only(complaint, {}, table == "rollout_state" ? kill_hint : "select * from chat_v11.verify_history();");
+}
+
+// BEFORE ROW of tables that are each server's own.
+CHAT_V11_ENTRY(chat_v11_keep_own) {
+	const pg::TriggerCall trigger(fcinfo);
+	if (trigger.is_applied())
+		return pg::pass_over(trigger);
+	return PointerGetDatum(trigger.is_delete() ? trigger.old_row() : trigger.new_row());
 }
 
 // BEFORE INSERT into the gate log, which decides when a stage was quiet.

@@ -146,13 +146,12 @@ tell_gates(Duration jitter) {
 }
 
 void
-drop_what_is_old(Time now, bool ends_at_once) {
+drop_what_is_old(Time now) {
 	with_spi([&](Spi &spi) {
 		drop_old_gate_log(spi, now);
 		drop_silent_consumers(spi, now);
-		if (ends_at_once)
-			drop_old_admissions(spi, now);
 	});
+	empty_admissions_at_commit();
 }
 
 } // namespace chat_v11::pg

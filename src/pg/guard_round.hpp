@@ -27,8 +27,7 @@ void tell_gates(Duration jitter);
 // One session's worth of events at most, so that a backlog never keeps the next look waiting for long.
 inline constexpr std::int64_t fold_at_most = 500'000;
 
-// What is past its retention, beside what the fold drops.  Some of it only in a transaction that ends at once, because
-// its lock keeps the chat waiting until then.
-void drop_what_is_old(Time now, bool ends_at_once);
+// What is past its retention, beside what the fold drops.
+void drop_what_is_old(Time now);
 
 } // namespace chat_v11::pg

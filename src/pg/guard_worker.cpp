@@ -309,7 +309,7 @@ private:
 				step = "dropping what is past its retention";
 				in_transaction(memory_, [&] {
 					become_owner();
-					drop_what_is_old(now(), true);
+					drop_what_is_old(now());
 				});
 			}
 		} catch (const std::exception &e) {

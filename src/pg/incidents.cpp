@@ -362,67 +362,6 @@ escalate_open(Spi &spi, const std::string &author, const std::string &text) {
 		check_deferred(spi);
 }
 
-std::vector<Step>
-load_steps(Spi &spi, Time from, Time to) {
-	const auto rows = spi.query(
-		"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' THEN 'not started' ELSE "
-		"h.from_stage || CASE WHEN h.from_kill_switch THEN ', killed' ELSE ', live' END END, "
-		"h.to_stage || CASE WHEN h.to_kill_switch THEN ', killed' ELSE ', live' END, h.from_kill_switch, "
-		"h.to_kill_switch, h.decision, h.approved_by, h.changed_by, h.note, h.version, h.overridden, "
-		"coalesce((SELECT string_agg(r.reason, E'\\n') FROM jsonb_array_elements_text(CASE WHEN "
-		"jsonb_typeof(h.gates->'reasons') = 'array' THEN h.gates->'reasons' END) r(reason)), h.gates->>'unavailable'), "
-		"(h.change->>'table') || ' ' || (h.change->>'key') || ': ' || coalesce((SELECT string_agg(n.key || ' ' || "
-		"coalesce(h.change->'old'->>n.key, 'none') || ' ' || $3 || ' ' || coalesce(n.value, 'none'), ', ' ORDER BY "
-		"n.key) FROM "
-		"jsonb_each_text(h.change->'new') n WHERE n.value IS DISTINCT FROM h.change->'old'->>n.key), 'as it was') "
-		"FROM chat_v11.rollout_history h WHERE h.changed_at BETWEEN $1 AND $2 ORDER BY h.id",
-		Params() << from << to << "→");
-	std::vector<Step> steps;
-	for (std::int64_t i = 0; i < rows.size(); ++i) {
-		Step step;
-		step.id = *rows.bigint(i, 1);
-		step.at = *rows.time(i, 2);
-		step.transition = *rows.text(i, 3);
-		step.from = *rows.text(i, 4);
-		step.to = *rows.text(i, 5);
-		step.from_kill = *rows.boolean(i, 6);
-		step.to_kill = *rows.boolean(i, 7);
-		step.decision = rows.text(i, 8).value_or("");
-		step.approved_by = *rows.text(i, 9);
-		step.changed_by = *rows.text(i, 10);
-		step.note = rows.text(i, 11).value_or("");
-		step.version = *rows.bigint(i, 12);
-		step.overridden = *rows.boolean(i, 13);
-		step.reasons = rows.text(i, 14).value_or("");
-		step.change = rows.text(i, 15).value_or("");
-		steps.push_back(std::move(step));
-	}
-	return steps;
-}
-
-std::vector<GateSight>
-load_sights(Spi &spi, Time from, Time to, bool mock_clock) {
-	// `gates` is large: only the rows that tell something new are read whole.
-	const auto rows = spi.query(
-		"SELECT s.at, s.decision, array_to_string(s.failing, E'\\n'), (SELECT string_agg(r.reason, E'\\n') FROM "
-		"jsonb_array_elements_text(CASE WHEN jsonb_typeof(s.gates->'reasons') = 'array' THEN s.gates->'reasons' END) "
-		"r(reason)) FROM (SELECT g.at, g.decision, g.failing, g.gates, lag(g.decision) OVER w AS was, "
-		"lag(g.failing) OVER w AS failed FROM chat_v11.gate_log g WHERE g.at BETWEEN $1 AND $2 AND g.p0_ok IS NOT NULL "
-		"AND (NOT g.mock_clock OR $3) WINDOW w AS (ORDER BY g.at, g.version)) s "
-		"WHERE (s.decision, s.failing) IS DISTINCT FROM (s.was, s.failed) ORDER BY s.at",
-		Params() << from << to << mock_clock);
-	std::vector<GateSight> sights;
-	for (std::int64_t i = 0; i < rows.size(); ++i) {
-		GateSight sight;
-		sight.at = *rows.time(i, 1);
-		sight.decision = rows.text(i, 2).value_or("");
-		sight.failing = lines_of(rows.text(i, 3).value_or(""));
-		sight.reasons = rows.text(i, 4).value_or("");
-		sights.push_back(std::move(sight));
-	}
-	return sights;
-}
-
 std::vector<ActionItem>
 load_action_items(Spi &spi, std::optional<std::int64_t> incident) {
 	Params params;

@@ -3,7 +3,7 @@
 // chat_v11.incident, its notes and the action items: read and written in the core's terms.
 
 #include "core/gates.hpp"
-#include "core/postmortem.hpp"
+#include "core/incident_rules.hpp"
 #include "pg/rollout.hpp"
 #include "pg/spi.hpp"
 
@@ -50,10 +50,6 @@ void check_deferred(Spi &spi);
 // The guard's escalation of open P1 incidents while a P0 check fails; the text of what failed.  Waits for no lock:
 // throws for tables that are locked, and passes over an incident that somebody changes.
 void escalate_open(Spi &spi, const std::string &author, const std::string &text);
-
-// The rows of the decision log in [from, to], and the changes of what the gates said.
-std::vector<Step> load_steps(Spi &spi, Time from, Time to);
-std::vector<GateSight> load_sights(Spi &spi, Time from, Time to, bool mock_clock);
 
 std::vector<ActionItem> load_action_items(Spi &spi, std::optional<std::int64_t> incident);
 std::int64_t insert_action_item(Spi &spi, const std::string &text, const std::optional<std::string> &owner, Datum due,

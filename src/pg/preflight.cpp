@@ -162,6 +162,23 @@ load_roster(Spi &spi) {
 	return roster;
 }
 
+bool
+may_self_test() {
+	return with_spi([](Spi &spi) {
+		return *spi.query("SELECT pg_catalog.has_function_privilege($1, 'chat_v11.preflight(text)', 'EXECUTE')",
+						  Params().add(OIDOID, ObjectIdGetDatum(GetOuterUserId())))
+					.boolean(0, 1);
+	});
+}
+
+Precondition
+ci_gate(Stage target, Time now) {
+	PreflightFacts facts;
+	facts.target = target;
+	with_latest_snapshot([&] { read_attestations(facts); });
+	return ci_precondition(facts.target, facts.ci, now, facts.attestations_error);
+}
+
 std::vector<Precondition>
 preflight_rows(const Evaluation &evaluation, Stage target, SelfTest self_test) {
 	PreflightFacts facts;

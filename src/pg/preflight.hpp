@@ -12,6 +12,12 @@ namespace chat_v11::pg {
 enum class SelfTest { yes, no };
 std::vector<Precondition> preflight_rows(const Evaluation &evaluation, Stage target, SelfTest self_test);
 
+// Whether who asks may call preflight(): readers write nothing, not even dead rows.
+bool may_self_test();
+
+// The one row that a promotion is refused for where `preflight` is `enforce`.
+Precondition ci_gate(Stage target, Time now);
+
 // Empty where the installation has no roster yet.
 std::vector<Duty> load_roster(Spi &spi);
 

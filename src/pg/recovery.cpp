@@ -1,18 +1,26 @@
 #include "pg/recovery.hpp"
 
+#include "core/refusal.hpp"
+#include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
+#include "pg/settings.hpp"
 #include "pg/store.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 extern "C" {
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/relscan.h"
 #include "access/tableam.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "common/hashfn.h"
+#include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/predicate.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 }
@@ -25,9 +33,11 @@ namespace {
 
 // What each call needs to know, kept from one to the next.  A trigger announces each change of a setting; an age has it
 // too, for what was written past the trigger.
-constexpr const char *span_names[] = {"full_state_interval", "resync_backoff_base", "resync_backoff_cap"};
+constexpr const char *span_names[] = {"full_state_interval", "resync_backoff_base", "resync_backoff_cap",
+									  "status_write_after_min", "status_write_after_max"};
 constexpr Duration Settings::*span_fields[] = {&Settings::full_state_interval, &Settings::resync_backoff_base,
-											   &Settings::resync_backoff_cap};
+											   &Settings::resync_backoff_cap, &Settings::status_write_after_min,
+											   &Settings::status_write_after_max};
 constexpr TimestampTz kept_for = USECS_PER_SEC;
 
 struct Known {
@@ -35,6 +45,12 @@ struct Known {
 	Oid admissions[admission_tables];
 	bool found[std::size(span_names)];
 	std::int64_t spans[std::size(span_names)]; // us
+	std::int64_t version;                      // newest row of the log that changed one of them
+
+	bool
+	is_whole() const {
+		return std::all_of(std::begin(found), std::end(found), [](bool each) { return each; });
+	}
 };
 
 struct {
@@ -63,27 +79,42 @@ own_table(const char *name) {
 	return table;
 }
 
-// The first row of each setting that is asked for.  The table has a dozen rows in one page.
+void
+take_span(Known &known, Relation table, HeapTuple row) {
+	const auto column = [&](int number, bool &is_null) {
+		return heap_getattr(row, number, RelationGetDescr(table), &is_null);
+	};
+	bool is_null = false;
+	const text *name = DatumGetTextPP(column(1, is_null));
+	for (size_t i = 0; i < std::size(span_names); ++i) {
+		if (strlen(span_names[i]) != VARSIZE_ANY_EXHDR(name) ||
+			memcmp(span_names[i], VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) != 0)
+			continue;
+		char *value = TextDatumGetCString(column(2, is_null));
+		const Interval *span = DatumGetIntervalP(
+			DirectFunctionCall3(interval_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		known.spans[i] = span->time + (span->day + span->month * std::int64_t{30}) * USECS_PER_DAY;
+		known.found[i] = true;
+		pfree(value);
+		const Datum history = column(3, is_null);
+		if (!is_null)
+			known.version = std::max(known.version, DatumGetInt64(history));
+	}
+}
+
+// With a snapshot that leaves no predicate lock in a SERIALIZABLE transaction: the limits of recovery must not be what
+// it fails for.  It is not of one moment, so a row that is being changed can be missed in its old place and in its new
+// one: then once more.  An older version has some of the rows only.
 void
 read_spans(Known &known) {
+	constexpr int tries = 5;
 	const Relation table = table_open(known.settings, AccessShareLock);
-	const SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
-	while (const HeapTuple row = systable_getnext(scan)) {
-		bool is_null = false;
-		const text *name = DatumGetTextPP(heap_getattr(row, 1, RelationGetDescr(table), &is_null));
-		for (size_t i = 0; i < std::size(span_names); ++i) {
-			if (strlen(span_names[i]) != VARSIZE_ANY_EXHDR(name) ||
-				memcmp(span_names[i], VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) != 0)
-				continue;
-			char *value = TextDatumGetCString(heap_getattr(row, 2, RelationGetDescr(table), &is_null));
-			const Interval *span = DatumGetIntervalP(DirectFunctionCall3(
-				interval_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-			known.spans[i] = span->time + (span->day + span->month * std::int64_t{30}) * USECS_PER_DAY;
-			known.found[i] = true;
-			pfree(value);
-		}
+	for (int i = 0; i < tries && !known.is_whole(); ++i) {
+		const SysScanDesc scan = systable_beginscan(table, InvalidOid, false, SnapshotSelf, 0, nullptr);
+		while (const HeapTuple row = systable_getnext(scan))
+			take_span(known, table, row);
+		systable_endscan(scan);
 	}
-	systable_endscan(scan);
 	table_close(table, AccessShareLock);
 }
 
@@ -171,6 +202,29 @@ remember(Relation table, Datum dialog, TimestampTz at, Found &known) {
 	CommandCounterIncrement(); // so that this statement may write it again
 }
 
+// Held while a table is emptied, by nobody else and for nothing else.
+LOCKTAG
+emptying_lock(Oid table) {
+	constexpr uint16 emptying = 1;
+	LOCKTAG tag;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, table, emptying);
+	return tag;
+}
+
+// Null where it is being emptied: then it was searched before, and has nothing that counts.  Who locks it for another
+// reason is waited for, as by any query.
+Relation
+open_resting(Oid table) {
+	if (!ConditionalLockRelationOid(table, AccessShareLock)) {
+		const LOCKTAG tag = emptying_lock(table);
+		if (LockAcquire(&tag, AccessShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+			return nullptr;
+		(void)LockRelease(&tag, AccessShareLock, false);
+		LockRelationOid(table, AccessShareLock);
+	}
+	return table_open(table, NoLock);
+}
+
 struct Decision {
 	TimestampTz at;
 	bool is_open;
@@ -190,13 +244,15 @@ decide(const Uuid &dialog, Duration interval) {
 	const int target = admission_table(at, interval);
 
 	const Relation written = table_open(oids[target], RowExclusiveLock);
-	const Relation resting = table_open(oids[1 - target], AccessShareLock);
 	Found here;
 	Found there;
 	look(written, key, here);
-	if (!here.is_open)
-		look(resting, key, there);
-	table_close(resting, AccessShareLock);
+	if (!here.is_open) {
+		if (const Relation resting = open_resting(oids[1 - target])) {
+			look(resting, key, there);
+			table_close(resting, AccessShareLock);
+		}
+	}
 
 	Decision decision{time_to_pg(at), here.is_open || there.is_open, 0};
 	if (!decision.is_open) {
@@ -213,12 +269,142 @@ decide(const Uuid &dialog, Duration interval) {
 	return decision;
 }
 
+// Who locks it away need not be waited for: it is looked at again in a minute.
 bool
-is_empty(Oid table) {
-	const Relation relation = table_open(table, AccessShareLock);
-	const bool none = RelationGetNumberOfBlocks(relation) == 0;
+is_worth_emptying(Oid table) {
+	if (!ConditionalLockRelationOid(table, AccessShareLock))
+		return false;
+	const Relation relation = table_open(table, NoLock);
+	const bool has_rows = RelationGetNumberOfBlocks(relation) > 0;
 	table_close(relation, AccessShareLock);
-	return none;
+	return has_rows;
+}
+
+// The younger ones stand at the end.
+bool
+has_young(Relation table, const TimestampTz (&clocks)[2], std::int64_t interval) {
+	bool found = false;
+	TupleTableSlot *slot = table_slot_create(table, nullptr);
+	// Nobody writes meanwhile, so this one is exact, and leaves no predicate lock.
+	const TableScanDesc scan = table_beginscan(table, SnapshotSelf, 0, nullptr);
+	while (!found && table_scan_getnextslot(scan, BackwardScanDirection, slot)) {
+		CHECK_FOR_INTERRUPTS();
+		bool is_null = false;
+		const TimestampTz at = DatumGetTimestampTz(slot_getattr(slot, 2, &is_null));
+		// What lies further ahead than an interval counts for nothing: full_state_wait().
+		for (const TimestampTz now : clocks)
+			found = found || (at > now - interval && at <= now + interval);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return found;
+}
+
+// As TRUNCATE does, but for its record for logical replication: a subscriber has admissions of its own.
+void
+give_new_file(Relation table) {
+	const Oid oid = RelationGetRelid(table);
+	CheckTableForSerializableConflictIn(table);
+#if PG_VERSION_NUM >= 160000
+	RelationSetNewRelfilenumber(table, table->rd_rel->relpersistence);
+#else
+	RelationSetNewRelfilenode(table, table->rd_rel->relpersistence);
+#endif
+	ReindexParams params{};
+#if PG_VERSION_NUM >= 170000
+	(void)reindex_relation(nullptr, oid, 0, &params);
+#else
+	(void)reindex_relation(oid, 0, &params);
+#endif
+	pgstat_count_truncate(table);
+}
+
+// Empties the table that rests, once nothing in it counts.  Waits for nobody.
+void
+empty_resting(Oid table, const TimestampTz (&clocks)[2], std::int64_t interval) {
+	const LOCKTAG tag = emptying_lock(table);
+	if (!is_worth_emptying(table) || LockAcquire(&tag, AccessExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return;
+	// Nobody writes there but in a session whose clock is another; who looks need not wait while it is searched.
+	if (ConditionalLockRelationOid(table, ExclusiveLock)) {
+		const Relation relation = table_open(table, NoLock);
+		if (!has_young(relation, clocks, interval) && ConditionalLockRelationOid(table, AccessExclusiveLock)) {
+			// A lock does not conflict with this session's own: a cursor of it may read there.
+			if (relation->rd_refcnt == 1)
+				give_new_file(relation);
+			table_close(relation, NoLock);
+			return; // the locks are given up by the commit
+		}
+		table_close(relation, ExclusiveLock);
+	}
+	(void)LockRelease(&tag, AccessExclusiveLock, false);
+}
+
+bool
+holds(const LOCKTAG &tag) {
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(&tag, ExclusiveLock, false);
+#else
+	return LockHeldByMe(&tag, ExclusiveLock);
+#endif
+}
+
+// Streams that this session began to resync.  Whether it still has them its locks know: they go with their transaction,
+// or with a savepoint, and nobody is called for it here.
+constexpr int resyncs_at_most = 100;
+struct {
+	LOCKTAG tags[resyncs_at_most];
+	int count = 0;
+} flights;
+
+bool
+has_room() {
+	const int most = most_resyncs();
+	if (flights.count >= most)
+		flights.count = static_cast<int>(
+			std::remove_if(flights.tags, flights.tags + flights.count, [](const LOCKTAG &tag) { return !holds(tag); }) -
+			flights.tags);
+	return flights.count < most;
+}
+
+// ---- At the commit --------------------------------------------------------------------------------------------------
+
+bool emptying_wanted = false;
+
+void
+empty_admissions() {
+	// An installation of 0.4 has none.
+	if (!OidIsValid(find_table("full_state_0")))
+		return;
+	// Not close to the end of a turn: the table would be written to while it is emptied.
+	constexpr Duration margin = std::chrono::seconds(30);
+	const auto at = now();
+	const auto interval = recovery_settings().full_state_interval;
+	const int number = 1 - admission_table(at, interval);
+	if (admission_table(at + margin, interval) == number)
+		return;
+	// A mocked clock must not drop what is young by the real one.
+	const TimestampTz clocks[] = {time_to_pg(at), time_to_pg(real_now())};
+	call([&] {
+		PushActiveSnapshot(GetLatestSnapshot()); // to build an index of nothing
+		empty_resting(what_is_known().admissions[number], clocks, interval.count());
+		PopActiveSnapshot();
+	});
+}
+
+// Its lock keeps out who writes there, so it is taken last of all, when the transaction can only commit: whoever calls
+// fold() may go on for hours.  What fails must not undo the rest.
+void
+before_commit() {
+	const auto failure = attempt_within(kill_gate_timeout_ms(), empty_admissions);
+	if (!failure.empty())
+		log_now("chat_v11: the table of old admissions was not emptied: " + one_line(failure));
+}
+
+void
+at_transaction_end(XactEvent event, void *) {
+	if (std::exchange(emptying_wanted, false) && event == XACT_EVENT_PRE_COMMIT)
+		enter(before_commit);
 }
 
 } // namespace
@@ -228,25 +414,27 @@ is_empty(Oid table) {
 void
 register_recovery_callback() {
 	CacheRegisterRelcacheCallback(forget, static_cast<Datum>(0));
+	RegisterXactCallback(at_transaction_end, nullptr);
 }
 
-Settings
-recovery_settings() {
+static Settings
+settings_of(const Known &known) {
 	Settings settings;
-	const auto known = call([] { return what_is_known(); });
 	for (size_t i = 0; i < std::size(span_names); ++i)
 		if (known.found[i])
 			settings.*span_fields[i] = Duration(known.spans[i]);
 	return settings;
 }
 
+Settings
+recovery_settings() {
+	return settings_of(call([] { return what_is_known(); }));
+}
+
 std::string
-read_recovery_policy(Spi &spi) {
-	const auto settings = load_gate_input(spi, State{}, now()).settings;
-	const auto rows = spi.query("SELECT coalesce(max(s.history_id), 0) FROM chat_v11.setting s "
-								"WHERE s.name = ANY ($1::text[])",
-								Params() << recovery_setting_names());
-	return recovery_policy_json(settings, *rows.bigint(0, 1));
+recovery_policy() {
+	const auto known = call([] { return what_is_known(); });
+	return recovery_policy_json(settings_of(known), known.version);
 }
 
 Admission
@@ -255,49 +443,29 @@ admit_full_state(const Uuid &dialog, Duration interval) {
 	return {time_from_pg(decision.at), decision.is_open, Duration(decision.wait)};
 }
 
-bool
-drop_old_admissions(Spi &spi, Time now) {
-	// An installation of 0.4 has none.
-	if (!OidIsValid(find_table("full_state_0")))
-		return false;
-	const auto interval = recovery_settings().full_state_interval;
-	const int number = 1 - admission_table(now, interval);
-	const auto table = call([&] { return what_is_known().admissions[number]; });
-	const auto lock = [&](LOCKMODE mode) { return call([&] { return ConditionalLockRelationOid(table, mode); }); };
-	if (call([&] { return is_empty(table); }))
-		return false;
-	// Nobody writes there but in a session whose clock is another; who looks need not wait while it is searched.
-	if (!lock(ExclusiveLock))
-		return false;
-	const auto name = "chat_v11.full_state_" + std::to_string(number);
-	// A mocked clock must not drop what is young by the real one.  What lies further ahead than an interval counts for
-	// nothing: full_state_wait().
-	const auto young = spi.query_latest(
-		("SELECT FROM " + name +
-		 " a WHERE a.admitted_at > $1 AND a.admitted_at <= $2 "
-		 "OR a.admitted_at > $3 AND a.admitted_at <= $4")
-			.c_str(),
-		Params() << now - interval << now + interval << real_now() - interval << real_now() + interval, 1);
-	if (!young.empty() || !lock(AccessExclusiveLock)) {
-		call([&] { UnlockRelationOid(table, ExclusiveLock); });
-		return false;
-	}
-	spi.utility("TRUNCATE " + name);
-	return true;
+void
+empty_admissions_at_commit() {
+	emptying_wanted = true;
+}
+
+int
+most_resyncs() {
+	return std::min(resyncs_at_most, max_locks_per_xact);
 }
 
 Flight
 begin_resync(const std::string &stream) {
-	const auto result = call([&] {
+	return call([&] {
 		const LOCKTAG tag = lock_of(what_is_known().admissions[1], stream.data(), stream.size());
-		return LockAcquire(&tag, ExclusiveLock, false, true);
+		if (holds(tag))
+			return Flight::own;
+		if (!has_room())
+			return Flight::one_too_many;
+		if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+			return Flight::of_another;
+		flights.tags[flights.count++] = tag;
+		return Flight::begun;
 	});
-	switch (result) {
-	case LOCKACQUIRE_NOT_AVAIL: return Flight::of_another;
-	case LOCKACQUIRE_ALREADY_HELD:
-	case LOCKACQUIRE_ALREADY_CLEAR: return Flight::own;
-	default: return Flight::begun;
-	}
 }
 
 } // namespace chat_v11::pg

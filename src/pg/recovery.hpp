@@ -12,8 +12,8 @@ void register_recovery_callback();
 // As they are now by the newest commit, whatever the caller's snapshot is; without a query, for the request path.
 Settings recovery_settings();
 
-// recovery_policy(), with the active snapshot.
-std::string read_recovery_policy(Spi &spi);
+// The same with their version, as recovery_policy() has it.
+std::string recovery_policy();
 
 // Asks for a full state of a dialog, and remembers it if it is admitted, with this transaction.  Never waits for
 // another transaction: while one that was admitted is open, everybody else is refused, whatever becomes of it.
@@ -28,12 +28,15 @@ struct Admission {
 };
 Admission admit_full_state(const Uuid &dialog, Duration interval);
 
-// Empties the table of admissions that is at rest, once nothing in it counts.  Its lock keeps callers waiting until the
-// transaction ends, so only for one that ends at once.  False where there was nothing to do, or somebody is at it.
-bool drop_old_admissions(Spi &spi, Time now);
+// Has the table of admissions that is at rest emptied when this transaction commits, if nothing in it counts then, and
+// nobody is at it.
+void empty_admissions_at_commit();
 
-// A stream's one flight, to the end of the transaction, however that comes; never waits.
-enum class Flight { begun, own, of_another };
+// A stream's one flight, to the end of the transaction, however that comes; never waits.  So many in one transaction
+// and no more: each is a lock of the server, which has room for max_locks_per_transaction of each session, and a kill
+// needs some too.
+enum class Flight { begun, own, of_another, one_too_many };
+int most_resyncs();
 Flight begin_resync(const std::string &stream);
 
 } // namespace chat_v11::pg

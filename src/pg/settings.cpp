@@ -26,6 +26,11 @@ int kill_gate_timeout = 1000;
 int guard_interval_ms = 1000;
 char *guard_databases_text = nullptr;
 char *fault_text = nullptr;
+int ddl_freeze_mode = static_cast<int>(DdlFreeze::warn);
+const config_enum_entry ddl_freeze_modes[] = {{"off", static_cast<int>(DdlFreeze::off), false},
+											  {"warn", static_cast<int>(DdlFreeze::warn), false},
+											  {"refuse", static_cast<int>(DdlFreeze::refuse), false},
+											  {nullptr, 0, false}};
 
 void *
 guc_allocate(size_t size) {
@@ -149,6 +154,10 @@ define_settings() {
 		"chat_v11.guard_databases", "Databases that have a guard from the server's start on.",
 		"Needs chat_v11 in shared_preload_libraries; elsewhere chat_v11.start_guard() starts one.",
 		&guard_databases_text, "", PGC_SIGHUP, GUC_LIST_INPUT, check_guard_databases, nullptr, nullptr);
+	DefineCustomEnumVariable("chat_v11.ddl_freeze", "What becomes of DDL while a P0 incident is open.",
+							 "Superusers, temporary objects, GRANT, REVOKE and COMMENT pass.", &ddl_freeze_mode,
+							 static_cast<int>(DdlFreeze::warn), ddl_freeze_modes, PGC_SUSET, 0, nullptr, nullptr,
+							 nullptr);
 	DefineCustomStringVariable("chat_v11.fault", "Test aid: makes the n-th crossing into the server go wrong.",
 							   "KIND:N with KIND exception, bad_alloc, error or cancel; empty for none.", &fault_text,
 							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, check_fault, assign_fault, nullptr);
@@ -162,6 +171,11 @@ define_settings() {
 std::optional<Time>
 mock_now() {
 	return mocked ? std::optional(time_from_pg(mocked_at)) : std::nullopt;
+}
+
+DdlFreeze
+ddl_freeze() {
+	return static_cast<DdlFreeze>(ddl_freeze_mode);
 }
 
 Duration

@@ -32,6 +32,10 @@ bool is_restoring();
 // chat_v11.kill_gate_timeout: how long a kill may spend on reading the gates that it logs.
 int kill_gate_timeout_ms();
 
+// chat_v11.ddl_freeze: what becomes of DDL while a P0 incident is open.
+enum class DdlFreeze { off, warn, refuse };
+DdlFreeze ddl_freeze();
+
 // chat_v11.guard_interval, and chat_v11.guard_databases in the server's encoding.
 Duration guard_interval();
 std::vector<std::string> guard_databases();

@@ -149,12 +149,13 @@ load_checks(Spi &spi) {
 
 Settings
 load_settings(Spi &spi) {
-	const auto rows =
-		spi.query("SELECT s.name, s.value, CASE WHEN s.name NOT IN ('preflight', 'ddl_freeze', 'bucketing') THEN "
-				  "(extract(epoch FROM s.value::interval) * 1000000)::bigint END FROM chat_v11.setting s");
+	const auto rows = spi.query("SELECT s.name, s.value, CASE WHEN s.name = ANY ($1) THEN "
+								"(extract(epoch FROM s.value::interval) * 1000000)::bigint END FROM chat_v11.setting s",
+								Params().add(TEXTARRAYOID, text_array_datum(span_setting_names())));
 	Settings settings;
 	for (std::int64_t i = 0; i < rows.size(); ++i)
-		apply_setting(settings, setting_rule(*rows.text(i, 1)), *rows.text(i, 2), span_at(rows, i, 3));
+		if (const auto *rule = find_setting(*rows.text(i, 1)))
+			apply_setting(settings, *rule, *rows.text(i, 2), span_at(rows, i, 3));
 	return settings;
 }
 
@@ -166,11 +167,10 @@ undo_changes(Spi &spi, GateInput &input, Time as_of) {
 		"(extract(epoch FROM (h.change->'old'->>'min_duration')::interval) * 1000000)::bigint, "
 		"(extract(epoch FROM (h.change->'old'->>'max_duration')::interval) * 1000000)::bigint, "
 		"(extract(epoch FROM (h.change->'old'->>'quiet_period')::interval) * 1000000)::bigint, "
-		"CASE WHEN h.change->>'table' = 'setting' AND h.change->>'key' NOT IN ('preflight', 'ddl_freeze', 'bucketing') "
-		"THEN "
+		"CASE WHEN h.change->>'table' = 'setting' AND h.change->>'key' = ANY ($2) THEN "
 		"(extract(epoch FROM (h.change->'old'->>'value')::interval) * 1000000)::bigint END "
 		"FROM chat_v11.rollout_history h WHERE h.transition = 'config' AND h.changed_at > $1 ORDER BY h.id DESC",
-		Params() << as_of);
+		(Params() << as_of).add(TEXTARRAYOID, text_array_datum(span_setting_names())));
 	for (std::int64_t i = 0; i < rows.size(); ++i) {
 		const auto table = rows.text(i, 1).value_or("");
 		const auto key = rows.text(i, 2).value_or("");
@@ -194,7 +194,8 @@ undo_changes(Spi &spi, GateInput &input, Time as_of) {
 					check.on_fail = parse_on_fail(old.value("on_fail", std::string(name(check.on_fail))));
 				}
 		} else if (table == "setting" && old.is_object()) {
-			apply_setting(input.settings, setting_rule(key), old.value("value", std::string()), span_at(rows, i, 7));
+			if (const auto *rule = find_setting(key))
+				apply_setting(input.settings, *rule, old.value("value", std::string()), span_at(rows, i, 7));
 		} else if (table == "attestation") {
 			for (size_t kind = 0; kind < kind_count; ++kind)
 				if (key == "telemetry:" + std::string(kind_names[kind]))

@@ -287,7 +287,12 @@ SpanReader::read(Spi &spi, Time from, Time to) const {
 std::vector<MissingReceipt>
 read_missing(Spi &spi, Time now, const Settings &settings, std::int64_t limit) {
 	const auto until = mature_before(now, settings);
-	const auto from = until - std::chrono::hours(24);
+	return read_missing(spi, now, settings, until - std::chrono::hours(24), until, limit);
+}
+
+std::vector<MissingReceipt>
+read_missing(Spi &spi, Time now, const Settings &settings, Time from, Time to, std::int64_t limit) {
+	const auto until = std::min(to, mature_before(now, settings));
 	auto rest = read_rest(spi);
 	std::vector<MissingReceipt> list;
 	std::unordered_set<Uuid, UuidHash> changed;

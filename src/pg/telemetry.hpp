@@ -39,5 +39,8 @@ struct MissingReceipt {
 	std::optional<Time> late_receipt_at;
 };
 std::vector<MissingReceipt> read_missing(Spi &spi, Time now, const Settings &settings, std::int64_t limit);
+// Of those that were acknowledged in [from, to), as long as chat_v11.write_retention keeps them.
+std::vector<MissingReceipt> read_missing(Spi &spi, Time now, const Settings &settings, Time from, Time to,
+										 std::int64_t limit);
 
 } // namespace chat_v11::pg

@@ -98,4 +98,7 @@ private:
 	int depth_; // 1 for a statement that no trigger gave
 };
 
+// What a BEFORE ROW trigger answers to a row that a subscription brings and that is not taken; told once a table.
+Datum pass_over(const TriggerCall &trigger);
+
 } // namespace chat_v11::pg

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A whole rollout on generated traffic, as the people on call would see it: two simulated days, about a million events,
-# a P1 wobble that clears, a lost receipt for which the guard kills, recovery by the playbook, and full.
+# a P1 wobble that clears, a lost receipt for which the guard kills, the incident by the playbook from its opening to its
+# postmortem, and full.
 #
 # Simulated time is watched by guard_tick(), a round for each of its minutes.  For the breach it stands still, and a real
 # worker takes over: how long it takes from the COMMIT to the kill is measured by a real clock.
@@ -151,10 +152,11 @@ accepted "select what, ok, attested_by from chat_v11.attest('telemetry:pending_f
 accepted "select what, ok, attested_by from chat_v11.attest('telemetry:resync_request', 'gateway metrics, checked before the start', true);"
 
 chapter "Preflight: what must hold before a start, told row by row"
-accepted "select string_agg(o.role || ' ' || o.person, ', ') as on_call from (values ('IC', 'anna'), ('Backend', 'boris'), ('SRE', 'carla'), ('Frontend', 'dmitri')) r(role, person), chat_v11.assign_oncall(r.role, r.person) o;"
+accepted "select string_agg(o.role || ': ' || o.person, ', ') as on_call from (values ('IC', 'ic-oncall'), ('Backend', 'backend-oncall'), ('SRE', 'sre-oncall'), ('Frontend', 'frontend-oncall'), ('Scribe', 'scribe-oncall')) r(role, person), chat_v11.assign_oncall(r.role, r.person) o;"
 accepted "select string_agg(what, ', ') as attested from unnest('{migrations,runbook,ci:canary_1}'::text[]) w, chat_v11.attest(w, 'link to where that was checked', true);"
 say "One of them is a test: a synthetic breach turns each P0 check red, and is taken back unseen."
-accepted "select count(*) filter (where ok) || ' of ' || count(*) as preconditions, max(detail) filter (where name = 'self_test') as self_test from chat_v11.preflight();"
+table "select name, ok, detail from chat_v11.preflight();"
+[ "$(admin -At -c "select count(*) from chat_v11.preflight() where not ok")" = 0 ] || { echo "demo: preflight is not complete" >&2; exit 1; }
 
 chapter "canary_1: one percent"
 accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', false, 'start canary 1%');"
@@ -203,7 +205,10 @@ wait_for "count(*) = 2 from pg_stat_activity where application_name in ('pager',
 tell_backend "begin isolation level repeatable read;"
 before=$(users_of)
 say "And the chat's backend commits two minutes of traffic, in which one receipt is missing:"
-"$traffic" --seed 11 --from 2026-03-03T00:30:00Z --to 2026-03-03T00:32:00Z --share 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --lose-receipts 1 >"$work/breach"
+# Its receipt is lost late enough that the guard's next look is the first that can see it.
+night=(--seed 11 --share 50 --writes-per-hour 6000 --sessions-per-write 2)
+"$traffic" "${night[@]}" --from 2026-03-03T00:30:00Z --to 2026-03-03T00:31:30Z >"$work/breach"
+"$traffic" "${night[@]}" --from 2026-03-03T00:31:30Z --to 2026-03-03T00:32:00Z --lose-receipts 1 >>"$work/breach"
 printf '\n%s%s UTC  backend=> \\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin%s\n' "$bold" "${clock%+00}" "$plain"
 # The moment comes from the statement after the one that committed, in the same session.
 committed=$(as_backend -c "\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin" \
@@ -243,31 +248,87 @@ accepted "$reached"
 as_backend -c "select chat_v11.ack_version('chat-backend-2', version) from public.chat_get_v11_rollout_state()" >/dev/null
 accepted "$reached"
 say ""
-say "The person on call wakes up, and takes over by the playbook.  What has happened?"
-told=$(admin -At -c "select chat_v11.handover()")
-printf '%s\n' "$told" | sed -n -e '1p' -e '/^- State/p' -e '/^- Version/p' -e '/^- Note/p' -e '/^## Next/,/^## Gates/p' | sed -e '/^## Gates/d' -e '/^$/d' -e 's/^/   /' | cut -c1-"${COLUMNS:-240}"
 # Simulated time goes on with guard_tick().
 admin -At -c "select chat_v11.stop_guard()" >/dev/null
 wait_for "pid is null from chat_v11.guard_status()"
 admin -At -c "select chat_v11.start_guard(false)" >/dev/null
 admin -c "alter database $PGDATABASE reset chat_v11.mock_now"
+
+chapter "The incident, by the playbook"
+# Nobody has v1.1 now; the control's traffic goes on, and the guard looks at it each minute.
+clock_at() {
+	load "${clock:0:10} ${clock:11:8}" "2026-03-03 $1:00" 0 --kill >/dev/null
+}
+clock_at 00:34
+say "The pager has woken the person on call.  What has happened?"
+told=$(admin -At -c "select chat_v11.handover()")
+printf '%s\n' "$told" | sed -n -e '1p' -e '/^- State/p' -e '/^- Version/p' -e '/^- Note/p' -e '/^## Next/,/^## Gates/p' | sed -e '/^## Gates/d' -e '/^$/d' -e 's/^/   /' | cut -c1-"${COLUMNS:-240}"
+say ""
+say "Declared: with it come the slice of gates, state and history, and the freeze.  The kill is there already."
+accepted "select chat_v11.open_incident('P0', 'a write at 50 % was acknowledged and got no receipt', 'ic-oncall') as incident;"
+incident=$(admin -At -c "select incident from chat_v11.incidents()")
+note() { accepted "select chat_v11.note_incident($incident, '$2', '$1');"; }
+accepted "select incident, severity, title, ic, decision_due_at, decision_overdue from chat_v11.incidents();"
+
+clock_at 00:36
+say "Which write, and how far did it come?"
 table "select * from chat_v11.missing_receipts();"
 key=$(admin -At -c "select key from chat_v11.missing_receipts(1)")
 table "select at, kind, cohort, since_ack, remark from chat_v11.trace_write('$key');"
-say "Nobody gets around it:"
+note fact "pager and backends heard of the kill $slowest ms after the COMMIT of the breach, by the clock of the wall"
+note fact "one write of one user, $key; others of the same minute have their receipts"
+
+clock_at 00:39
+say "The IC decides, every ten minutes; what the gates say at that moment is kept with it:"
+note decision "stay killed; backend looks for the write in the ledger, frontend looks at the fallback"
+clock_at 00:43
+note check:5 "status_write answers within 5 s, and an unknown write goes to resync_stream: seen in the log of the gateway"
+clock_at 00:48
+note decision "stay killed: the receipt never left the backend, and which of its layers lost it is not known yet"
+clock_at 00:54
+note check:6 "emission of the receipt: ledger and store have the write, and the outbox has no row for it"
+note action "the backend sends the receipt from what the ledger has"
+admin -c "set session authorization backend" \
+	-c "select chat_v11.record('write_receipt', 'v11', actor, key, null, '2026-03-03 00:54:00+00') from chat_v11.missing_receipts()" >/dev/null
+clock_at 00:57
+note decision "close and resume at 1 % as soon as the exit criteria hold, not before"
+say "Not before, whoever is in a hurry.  What is missing, and when it can be over:"
+refused "select chat_v11.close_incident($incident, 'the cause is known');"
 refused "select * from public.chat_set_v11_rollout_state('canary_1', false, 'resume controlled');"
 say "Not the owner of the tables either, by hand:"
 printf '\n%s%s UTC  postgres=# update chat_v11.rollout_state set kill_switch = false;%s\n' "$bold" "${clock%+00}" "$plain"
 ! admin -c "update chat_v11.rollout_state set kill_switch = false" 2>&1 | sed -e 's/^/   /' | cut -c1-"${COLUMNS:-240}" | grep . || exit 1
 
-chapter "Recovery: half an hour without a breach, then one percent again, through the night"
-load "2026-03-03 00:32:00" "2026-03-03 01:05:00" 0 --kill --sparse-control 10
+clock_at 01:04
+say "Half an hour without a breach.  The gates wait for nothing but the incident:"
 accepted "$gates"
-accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', false, 'resume controlled');"
+note decision "the exit criteria hold: close, and resume at 1 %"
+clock_at 01:05
+accepted "select chat_v11.close_incident($incident, 'no breach for half an hour, the receipt was sent, the layer is known') as lasted;"
+accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', false, 'resume controlled', 'ic-oncall');"
+
+chapter "Through the night at one percent"
 load "2026-03-03 01:05:00" "2026-03-03 04:00:00" 1 --writes-per-hour 12000 --sparse-control 10 --share-since 2026-03-03T01:05:00Z
 say "At four in the morning one percent is too little to know anything, and unknown is never green:"
 refused "select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');"
 load "2026-03-03 04:00:00" "2026-03-03 08:30:00" 1 --writes-per-hour 12000 --sparse-control 10
+
+chapter "The review, in the morning: what is to be done, by whom and until when, and the postmortem"
+item() { accepted "select chat_v11.add_action_item('$1', '$2', '$3', $incident) as item;"; }
+item "test: a restart of the backend between store and outbox loses no receipt" backend-oncall 2026-03-10
+item "alert: writes in the ledger that the outbox has no row for" sre-oncall 2026-03-06
+item "guardrail: the outbox row is written in the transaction of the ledger" backend-oncall 2026-03-20
+note check:9 "the page below, kept beside the decision log"
+table "select n, point, done, remark from chat_v11.checklist($incident);"
+[ "$(admin -At -c "select count(*) from chat_v11.checklist($incident) where done")" = 10 ] || { echo "demo: the checklist is not done" >&2; exit 1; }
+printf '\n%s%s UTC  oncall=> select chat_v11.postmortem(%s);%s\n\n' "$bold" "${clock%+00}" "$incident" "$plain"
+# Whole lines: this is a page, not a table.
+admin -At -c "set session authorization oncall" -c "select chat_v11.postmortem($incident)" | tee "$work/postmortem" | sed -e 's/^/   /' -e 's/ *$//'
+for told in "## What happened" "The guard killed the rollout at 00:32:00 UTC" "1 write got no receipt within 10 s" "33 min: killed at" "through the gate"; do
+	grep -qF "$told" "$work/postmortem" || { echo "demo: the postmortem does not say: $told" >&2; exit 1; }
+done
+
+chapter "canary_10 and canary_50, again"
 accepted "select stage, kill_switch, rollout_percent, version from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');"
 load "2026-03-03 08:30:00" "2026-03-03 10:30:00" 10 --sparse-control 10 --share-since 2026-03-03T08:30:00Z
 accepted "select stage, kill_switch, rollout_percent, version from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');"

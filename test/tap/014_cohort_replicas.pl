@@ -350,6 +350,38 @@ is(ask($subscriber, 'SELECT count(*) || coalesce(max(owner), \' nobody\') FROM c
 like(server_log($subscriber), qr/LOG:  chat_v11: incidents that come by subscription are not stored/, '... of which the log tells');
 is(ask($subscriber, 'SELECT count(*) FROM chat_v11.event'), 0, "... where the other server's events are not stored");
 like(server_log($subscriber), qr/LOG:  chat_v11: events that come by subscription are not stored/, '... of which the log tells');
+# What both servers have of their own: rows that are each other's stop nothing, and change nothing here.
+my ($dialog, $old) = map { "00000000-0000-4000-8000-00000000000$_" } 1, 2;
+my $admit = "SELECT chat_v11.admit_full_state('$dialog', '$dialog')";
+my %own = (
+	'an admission of one dialog' => $admit,
+	'an assignment' => "SELECT chat_v11.assign_oncall('IC', 'name of the IC')",
+	'a setting' => "SELECT chat_v11.set_setting('full_state_interval', '2 min')",
+	'a check' => "SELECT chat_v11.set_check('write_reject_rate', 0.03)",
+	'a policy' => "SELECT chat_v11.set_policy('full', p_min_samples => 7)",
+	'an attestation' => "SELECT chat_v11.attest('a test', 'there')");
+foreach my $what (sort keys %own)
+{
+	ask($_, "SET client_min_messages = error; $own{$what}") foreach $subscriber, $primary;
+	still_kills("after $what on both servers");
+}
+is(ask($subscriber, "SELECT count(*) FROM chat_v11.rollout_history WHERE change->>'key' = 'full_state_interval' AND changed_by <> session_user"), 0,
+	'... a change there is none here');
+ask($primary, "SET client_min_messages = error; SELECT chat_v11.set_setting('full_state_interval', '3 min'); SELECT chat_v11.assign_oncall('IC', 'somebody else')");
+ask($subscriber, "INSERT INTO chat_v11.full_state_$_ SELECT '$old', now() - interval '1 day'") foreach 0, 1;
+ask($primary, "INSERT INTO chat_v11.full_state_$_ SELECT '$old', now() - interval '1 day'") foreach 0, 1;
+# On the primary a table is emptied, by the extension; by hand it is refused, since that would come here.
+ask($primary, "SET chat_v11.mock_now = '2030-01-01 12:$_'; SELECT chat_v11.fold()") foreach '01', 13;
+is(ask($primary, 'SELECT (SELECT count(*) FROM chat_v11.full_state_0) * (SELECT count(*) FROM chat_v11.full_state_1)'), 0,
+	'primary: a table of admissions is emptied');
+like(($primary->psql('postgres', "TRUNCATE chat_v11.full_state_$_"))[2], qr/ERR_APPEND_ONLY/, '... not by hand') foreach 0, 1;
+still_kills('after that');
+is(ask($subscriber, "SELECT count(*) FROM (TABLE chat_v11.full_state_0 UNION ALL TABLE chat_v11.full_state_1) a WHERE dialog = '$old'"), 2,
+	'... where both tables have what they had');
+like(($subscriber->psql('postgres', $admit))[2], qr/ERR_RESYNC_THROTTLED/, '... a dialog that was admitted here still is');
+is(ask($subscriber, "SELECT (SELECT value FROM chat_v11.setting WHERE name = 'full_state_interval') || ', ' || (SELECT person FROM chat_v11.oncall)"),
+	'2 min, name of the IC', '... and settings and roster are its own');
+like(server_log($subscriber), qr/LOG:  chat_v11: rows of chat_v11\.full_state_\d that come by subscription are passed over/, '... of which the log tells');
 ask($subscriber, 'DROP SUBSCRIPTION release');
 
 # ---- The standby takes over, under sessions that asked it before ----

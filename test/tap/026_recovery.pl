@@ -207,10 +207,66 @@ is($standby->safe_psql('postgres', "SELECT chat_v11.resync_backoff_ms(3, 'a') ||
 	'... and the policy can be read there');
 $standby->stop;
 
+# ---- Who folds, and whoever holds the tables, keeps nobody waiting
+
+ask($node, "SET client_min_messages = error; SELECT chat_v11.set_setting('full_state_interval', '60 s')");
+ask($node, 'DELETE FROM chat_v11.full_state_0; DELETE FROM chat_v11.full_state_1');
+ask($node, "INSERT INTO chat_v11.full_state_$_ SELECT gen_random_uuid(), now() - interval '1 day' FROM generate_series(1, 10)") foreach 0, 1;
+my $empty = 'SELECT (SELECT count(*) FROM chat_v11.full_state_0) * (SELECT count(*) FROM chat_v11.full_state_1) = 0';
+my $clock = "SET client_min_messages = error; SET chat_v11.mock_now = '2035-01-01 12:02+00'";
+my $nightly = start_psql($node, 'nightly', "$clock;\nDO 'BEGIN PERFORM chat_v11.fold(); PERFORM pg_sleep(6); END';\n");
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ~ 'fold'") or die;
+foreach my $time ('12:02', '12:06')
+{
+	(undef, undef, $err) = $node->psql('postgres', "SET client_min_messages = error; SET chat_v11.mock_now = '2035-01-01 $time+00'; "
+		  . "SET statement_timeout = '2s'; " . full_state(2000));
+	is($err, '', "a job that folds and goes on: an admission at $time does not wait for it");
+}
+is(ask($node, $empty), 'f', '... nothing is emptied yet');
+$nightly->{run}->finish;
+is(slurp_file($nightly->{err}), '', '... it ends');
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE chat_v11.full_state_0, chat_v11.full_state_1 IN ACCESS EXCLUSIVE MODE');
+foreach my $call ('guard_tick', 'fold')
+{
+	(undef, undef, $err) = $node->psql('postgres', "SET client_min_messages = error; SET statement_timeout = '4s'; SELECT chat_v11.$call()");
+	is($err, '', "$call() beside locked tables of admissions");
+}
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+# A commit that waits for a standby keeps its locks: who is asked meanwhile passes over the table that is being emptied.
+ask($node, $_) foreach "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", 'SELECT pg_reload_conf()';
+$node->poll_query_until('postgres', "SELECT current_setting('synchronous_standby_names') = 'nobody'") or die;
+ask($node, "SET synchronous_commit = local; INSERT INTO chat_v11.full_state_$_ SELECT gen_random_uuid(), now() - interval '1 day'") foreach 0, 1;
+my $emptying = start_psql($node, 'emptying', "$clock;\nSET synchronous_commit = on; SELECT chat_v11.fold();\n");
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation::regclass::text ~ '^chat_v11.full_state_\\d\$'")
+  or die 'nothing is emptied';
+(undef, undef, $err) = $node->psql('postgres', "$clock; SET synchronous_commit = local; SET statement_timeout = '2s'; " . full_state(2001));
+is($err, '', 'an admission does not wait for a commit that empties the other table');
+ask($node, $_) foreach 'ALTER SYSTEM RESET synchronous_standby_names', 'SELECT pg_reload_conf()';
+$emptying->{run}->finish;
+is(ask($node, $empty), 't', '... which is empty then');
+
+# ---- As many streams as can be held: a kill finds its locks
+
+my $greed = PostgreSQL::Test::Utils::tempdir() . '/greed.sql';
+append_to_file($greed, "BEGIN;\nSELECT count(chat_v11.admit_resync(:client_id || ' ' || i)) FROM generate_series(1, "
+	  . "least(100, current_setting('max_locks_per_transaction')::int)) i;\nSELECT pg_sleep(10);\nCOMMIT;\n");
+my $greedy = IPC::Run::start([ 'pgbench', '-n', '-c', 230, '-j', 2, '-t', 1, '-f', $greed, $node->connstr('postgres') ],
+	'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+$node->poll_query_until('postgres', "SELECT count(*) = 230 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") or die 'they do not come';
+is(ask($node, "SELECT count(*) = 230 * least(100, current_setting('max_locks_per_transaction')::int) FROM pg_locks "
+	. "WHERE classid = 'chat_v11.full_state_1'::regclass"), 't', '230 transactions have all the streams that they may have');
+is(ask($node, 'SET client_min_messages = error; ' . set_sql('canary_1', 'true', 'kill')) =~ /^canary_1\|t/, 1, '... a kill is not refused');
+ok($greedy->finish, '... nor were they') || diag($err);
+(undef, undef, $err) = $node->psql('postgres', "SELECT count(chat_v11.admit_resync('s' || i)) FROM generate_series(1, 101) i");
+like($err, qr/ERR_INVALID_ARGUMENT: a transaction resyncs at most \d+ streams/, 'more than that is refused');
+
 # ---- Many dialogs: bounded disk and memory
 my $dialogs = $ENV{CHAT_V11_LONG} ? 1_000_000 : 20_000;
 ask($node, "SET client_min_messages = error; SELECT chat_v11.set_setting('full_state_interval', '60 s')");
-ask($node, 'TRUNCATE chat_v11.full_state_0, chat_v11.full_state_1');
+sub clear { ask($node, "$_ chat_v11.full_state_0; $_ chat_v11.full_state_1") foreach 'DELETE FROM', 'VACUUM (FULL)'; return; }
+clear();
 my $session = $node->background_psql('postgres');
 $session->query_safe('SET client_min_messages = error');
 my $memory = 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts';
@@ -235,7 +291,7 @@ cmp_ok($sizes[0] / $dialogs, '<', 160, '... some 100 bytes a dialog, its index i
 cmp_ok($memories[5] - $memories[1], '<', 2_000_000, '... nor does the memory of the session');
 # The same dialogs again and again, without a fold, in place.
 $session->query_safe("SET chat_v11.mock_now = '2030-01-01 01:00+00'");
-$session->query_safe('TRUNCATE chat_v11.full_state_0, chat_v11.full_state_1');
+clear();
 my @again;
 foreach my $minute (0 .. 39)
 {

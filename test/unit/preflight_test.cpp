@@ -337,6 +337,38 @@ BOOST_AUTO_TEST_CASE(only_the_way_up_is_one) {
 	BOOST_TEST(of(live(Stage::canary_1, noon), "nonsense") == "ERR_INVALID_ARGUMENT");
 }
 
+BOOST_AUTO_TEST_CASE(the_ci_gate_binds_where_it_is_enforced) {
+	const auto missing = unmet({ci_precondition(Stage::canary_50, std::nullopt, noon)});
+	BOOST_TEST_REQUIRE(missing.size() == 1);
+	const auto of = [&](const GateInput &input, const Request &request, Preflight preflight, bool is_missing = true) {
+		return refusal_of([&] {
+			const auto answer = evaluate(input);
+			(void)decide(input.state, request, classify(input.state, request, true), &answer,
+						 is_missing ? missing : std::vector<Precondition>{}, preflight, noon);
+		});
+	};
+	const auto refusal = of(green(), ask("canary_50", false), Preflight::enforce);
+	BOOST_TEST(refusal.token() == "ERR_GATE_CLOSED");
+	BOOST_TEST(contains(refusal.what(), "promotion from canary_10 to canary_50 is refused, preconditions"));
+	BOOST_TEST(contains(refusal.hint(), "attest('ci:canary_50'"));
+	BOOST_TEST(of(green(), ask("canary_50", false), Preflight::enforce, false).token() == "ACCEPTED");
+	BOOST_TEST(of(green(), ask("canary_50", false), Preflight::warn).token() == "ACCEPTED");
+	for (const auto &other :
+		 {ask_forced("canary_50"), ask("canary_10", false), ask("canary_1", false), ask("full", true)})
+		BOOST_TEST(of(green(), other, Preflight::enforce).token() == "ACCEPTED");
+	BOOST_TEST(of(calm_after_kill(), ask("canary_1", false), Preflight::enforce).token() == "ACCEPTED");
+	// What the gates say is told first: a green run would not help.
+	auto red = green();
+	report_missing(red, 1min);
+	BOOST_TEST(contains(of(red, ask("canary_50", false), Preflight::enforce).what(), "the gates say ROLLBACK"));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_not_green) {
+	const auto row = ci_precondition(Stage::full, Attested{true, noon, "ci", "run 1"}, noon, "gone");
+	BOOST_TEST(!row.ok);
+	BOOST_TEST(row.detail == "attestations cannot be read: gone");
+}
+
 BOOST_AUTO_TEST_CASE(the_next_target) {
 	BOOST_TEST(next_target({}) == Stage::canary_1);
 	BOOST_TEST(next_target(killed(noon)) == Stage::canary_1);

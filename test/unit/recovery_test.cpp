@@ -153,9 +153,6 @@ BOOST_AUTO_TEST_CASE(the_policy_has_every_number) {
 	BOOST_TEST(json["status_write"]["after_max_ms"] == 63000);
 	BOOST_TEST(json["on_unknown"] == "resync_stream");
 	BOOST_TEST(json["on_range_unavailable"] == "full_state_dialog");
-	const auto names = recovery_setting_names();
-	for (const auto &rule : setting_rules())
-		BOOST_TEST(contains(names, rule.name) == (rule.use == SettingUse::recovery));
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_has_a_name) {
