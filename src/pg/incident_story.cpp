@@ -21,6 +21,17 @@ constexpr int most_users = 200'000;
 // Events have no index: where many are kept, who was hit may take longer to find than anybody waits.
 constexpr int users_within_ms = 10'000;
 
+// Not every server's encoding has an arrow: this stands for it in what a query answers.
+constexpr char arrow_mark = '\x1f';
+
+std::string
+with_arrows(const std::string &text) {
+	std::string made;
+	for (const char c : text)
+		made += c == arrow_mark ? " → " : std::string(1, c);
+	return made;
+}
+
 #define STEPS                                                                                                          \
 	"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' THEN 'not started' ELSE "               \
 	"h.from_stage || CASE WHEN h.from_kill_switch THEN ', killed' ELSE ', live' END END, "                             \
@@ -29,7 +40,7 @@ constexpr int users_within_ms = 10'000;
 	"coalesce((SELECT string_agg(r.reason, E'\\n') FROM jsonb_array_elements_text(CASE WHEN "                          \
 	"jsonb_typeof(h.gates->'reasons') = 'array' THEN h.gates->'reasons' END) r(reason)), h.gates->>'unavailable'), "   \
 	"(h.change->>'table') || ' ' || (h.change->>'key') || ': ' || coalesce((SELECT string_agg(n.key || ' ' || "        \
-	"CASE WHEN jsonb_typeof(h.change->'old') = 'object' THEN coalesce(h.change->'old'->>n.key, 'none') || ' → ' "    \
+	"CASE WHEN jsonb_typeof(h.change->'old') = 'object' THEN coalesce(h.change->'old'->>n.key, 'none') || E'\\x1f' "   \
 	"ELSE '' END || coalesce(n.value, 'none'), ', ' ORDER BY n.key) FROM jsonb_each_text(h.change->'new') n "          \
 	"WHERE n.value IS DISTINCT FROM h.change->'old'->>n.key AND n.value IS DISTINCT FROM h.change->>'key' "            \
 	"AND n.key !~ '_(at|by)$'), 'as it was') "                                                                         \
@@ -53,7 +64,7 @@ append_steps(const Rows &rows, std::vector<Step> &steps) {
 		step.version = *rows.bigint(i, 12);
 		step.overridden = *rows.boolean(i, 13);
 		step.reasons = rows.text(i, 14).value_or("");
-		step.change = rows.text(i, 15).value_or("");
+		step.change = with_arrows(rows.text(i, 15).value_or(""));
 		steps.push_back(std::move(step));
 	}
 }

@@ -27,6 +27,8 @@ struct Writing {
 std::int64_t
 write(Spi &spi, const char *sql, Params params) {
 	const Writing scope;
+	// What was answered must outlive a crash, also where synchronous_commit is off.
+	ForceSyncCommit();
 	return spi.execute(sql, std::move(params));
 }
 

@@ -173,7 +173,7 @@ easy_rollout($node, 'latin1');
 sql($node, 'latin1', "SET client_min_messages = error; SET client_encoding = 'UTF8'; "
 	  . "SELECT chat_v11.open_incident('P1', 'd\xc3\xa9j\xc3\xa0 vu', 'oncall')");
 my $story = sql($node, 'latin1', "SET client_encoding = 'UTF8'; SELECT chat_v11.postmortem(1)");
-like($story, qr/gate_check killed: limit_value 1800 \? 0/, 'LATIN1: a postmortem, where an arrow is a question mark');
+like($story, qr/limit_value[^|]*1800 \? 0/, 'LATIN1: a postmortem, where an arrow is a question mark');
 like($story, qr/d\xc3\xa9j\xc3\xa0 vu/, '... and nothing else is');
 
 # ---- Every place where opening a P0 may fail: either nothing has happened, or the kill stands
