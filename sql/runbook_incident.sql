@@ -39,6 +39,11 @@ SELECT transition, from_stage, decision, approved_by, changed_by, note FROM publ
 select role, person, since from chat_v11.oncall order by role;
 \o /dev/null
 select * from chat_v11.assign_oncall('Scribe', 'name of the scribe');
+\o
+select chat_v11.hand_over_incident(1, 'name of the next IC');
+SELECT chat_v11.hand_over_incident(1, 'name of the IC');
+SELECT kind, text FROM chat_v11.incident_note WHERE kind = 'action';
+\o /dev/null
 -- 4.1
 listen chat_v11;
 UNLISTEN chat_v11;

@@ -91,6 +91,10 @@ incident_lines(const GateInput &input) {
 		const auto due = decision_due(incident, input.settings.decision_interval, input.now);
 		text += "- **" + markdown_text(describe(incident)) + "**, for " +
 				format_duration(floor_second(input.now) - floor_second(incident.opened_at)) + ". ";
+		if (!due.at) {
+			text += "No decision is due for a P2.\n";
+			continue;
+		}
 		text += due.overdue ? "**Its IC's decision is overdue since " + at_second(*due.at) + ".**\n"
 							: "Next decision due by " + at_second(*due.at) + ".\n";
 	}

@@ -93,6 +93,8 @@ tell_incident(const Incident &incident, std::string_view from, std::string_view 
 class Numbering {
 public:
 	explicit Numbering(const char *table) : table_(find_table(table)) {
+		if (!OidIsValid(table_))
+			throw std::runtime_error(std::string("there is no table chat_v11.") + table);
 		SET_LOCKTAG_OBJECT(tag_, MyDatabaseId, RelationRelationId, table_, 0);
 		call([&] { (void)LockAcquire(&tag_, ExclusiveLock, false, false); });
 	}

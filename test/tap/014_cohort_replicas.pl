@@ -335,7 +335,19 @@ foreach my $kind ('write_ack', 'write_receipt')
 		. 'FROM generate_series(1, 100) i');
 	is(ask($primary, 'SELECT chat_v11.fold()'), 100, "primary: folds though all tables are published: $kind");
 }
+# Incident 1, its notes and item 1 on both servers; what becomes of the one there leaves the one here alone.
+foreach my $server ($subscriber, $primary)
+{
+	ask($server, "SET client_min_messages = error; SELECT chat_v11.open_incident('P2', 'a typo on ' || current_setting('cluster_name'), 'oncall')");
+	ask($server, "SELECT chat_v11.add_action_item('a test')");
+}
+ask($primary, "SELECT chat_v11.assign_action_item(1, 'owner', '2030-01-01')");
+ask($primary, "SET client_min_messages = error; SELECT chat_v11.close_incident(1, 'over')");
 still_kills('with all tables in the publication');
+is(ask($subscriber, "SELECT count(*) || ' ' || count(closed_at) FROM chat_v11.incident"), '1 0', '... its own incident is as it was');
+is(ask($subscriber, 'SELECT count(*) FROM chat_v11.incident_note'), 1, '... with its own notes');
+is(ask($subscriber, 'SELECT count(*) || coalesce(max(owner), \' nobody\') FROM chat_v11.action_item'), '1 nobody', '... and its own item');
+like(server_log($subscriber), qr/LOG:  chat_v11: incidents that come by subscription are not stored/, '... of which the log tells');
 is(ask($subscriber, 'SELECT count(*) FROM chat_v11.event'), 0, "... where the other server's events are not stored");
 like(server_log($subscriber), qr/LOG:  chat_v11: events that come by subscription are not stored/, '... of which the log tells');
 # What both servers have of their own: rows that are each other's stop nothing, and change nothing here.

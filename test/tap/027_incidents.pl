@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = guard_node('main', init => { allows_streaming => 1 });
+my $node = guard_node('main', init => { allows_streaming => 1 }, conf => "max_prepared_transactions = 5\n");
 calm($node);
 my $began = log_size($node);
 
@@ -70,6 +70,111 @@ like($err, qr/WARNING:  the incident was not opened: it took longer than \d+ ms/
 is(state($node, 'hurry'), 'canary_1 killed v2', '... and kills');
 $holder->query_safe('ROLLBACK');
 $holder->quit;
+
+# ---- A kill does not wait for an incident's paperwork
+
+my %paper = (
+	item => "SELECT chat_v11.add_action_item('a test')",
+	opening => "SELECT chat_v11.open_incident('P1', 'recovery is slow', 'oncall')");
+foreach my $what (sort keys %paper)
+{
+	fresh($node, "paper_$what");
+	my $writer = $node->background_psql("paper_$what");
+	$writer->query_safe("SET client_min_messages = error; BEGIN; $paper{$what}");
+	killed_in($node, "paper_$what", 'duplicate', 3, "an open transaction with $what: the guard", limit => 6);
+	my ($rc, undef, $err) =
+	  $node->psql("paper_$what", "SET lock_timeout = '2s'; SET client_min_messages = error; " . set_sql('canary_1', 'true', 'kill'));
+	is("$rc $err", '0 ', "an open transaction with $what: people");
+	$writer->query_safe('ROLLBACK');
+	$writer->quit;
+}
+fresh($node, 'paper_prepared', no_guard => 1);
+foreach my $call ($paper{opening}, "SELECT chat_v11.escalate_incident(1, 'P1')", "SELECT chat_v11.close_incident(2, 'over')")
+{
+	sql($node, 'paper_prepared', "SET client_min_messages = error; SELECT chat_v11.open_incident('P2', 'a typo', 'oncall')");
+	(undef, undef, my $err) = $node->psql('paper_prepared', "SET client_min_messages = error; BEGIN; $call; PREPARE TRANSACTION 'p1'");
+	like($err, qr/a transaction that called \w+_incident\(\) cannot be prepared/, "not to be prepared: $call");
+}
+(undef, undef, $err) =
+  $node->psql('paper_prepared', "SET lock_timeout = '2s'; SET client_min_messages = error; " . set_sql('canary_1', 'true', 'kill'));
+is($err, '', '... and a kill goes through');
+
+# ---- Nor does the guard's kill wait for the incident table, however long it may read gates
+
+fresh($node, 'slow_paper', sql => "SELECT chat_v11.open_incident('P1', 'slow', 'oncall')",
+	server => "ALTER DATABASE slow_paper SET chat_v11.kill_gate_timeout = '10s'");
+$holder = $node->background_psql('slow_paper');
+$holder->query_safe('BEGIN; LOCK TABLE chat_v11.incident IN ACCESS EXCLUSIVE MODE');
+killed_in($node, 'slow_paper', 'duplicate', 2.5, 'a locked incident table and a long kill_gate_timeout');
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+
+# ---- A P1 is escalated by any failing check of the gate P0
+
+fresh($node, 'softly', no_guard => 1);
+like(sql($node, 'softly', <<~'SQL'), qr/P0$/, 'a P0 check with on_fail rollback fails: the P1 is a P0');
+	SET client_min_messages = error;
+	SELECT chat_v11.open_incident('P1', 'slow', 'oncall');
+	SELECT chat_v11.set_check('timeline_duplicate_detected_rate', p_on_fail => 'rollback');
+	SELECT chat_v11.record('timeline_duplicate', 'v11');
+	SELECT chat_v11.guard_tick();
+	SELECT severity FROM chat_v11.incident;
+	SQL
+
+# ---- A P0 is not closed before p0_clear_window has passed since it was declared, however long the rollout was killed
+
+fresh($node, 'hasty', no_guard => 1);
+sql($node, 'hasty', 'SET client_min_messages = error; ' . set_sql('canary_1', 'true', 'for another reason')
+	  . "; SELECT chat_v11.set_setting('p0_clear_window', '30 min'); SELECT chat_v11.open_incident('P0', 'messages are lost', 'oncall')");
+like(($node->psql('hasty', "SELECT chat_v11.close_incident(1, 'never mind')"))[2], qr/ERR_GATE_CLOSED/,
+	'a P0 that was opened a second ago, on a rollout that was killed before, is not closed');
+
+# ---- An error without a text is an error
+
+fresh($node, 'speechless', no_guard => 1);
+sql($node, 'speechless', <<~'SQL');
+	CREATE FUNCTION public.speechless() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING MESSAGE = ''''; END';
+	CREATE TRIGGER speechless BEFORE INSERT ON chat_v11.incident FOR EACH ROW EXECUTE FUNCTION public.speechless();
+	SQL
+(undef, $answer, $err) = $node->psql('speechless', "SELECT coalesce(chat_v11.open_incident('P0', 'x', 'oncall')::text, 'null')");
+is($answer, 'null', 'an incident table that fails without a word: null');
+like($err, qr/WARNING:  the incident was not opened/, '... and a warning');
+
+# ---- A check that is switched off does not end an incident; a deferred trigger fails where it can be told; a cancel comes too late
+
+fresh($node, 'deferred', no_guard => 1);
+sql($node, 'deferred', <<~'SQL');
+	CREATE FUNCTION public.late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''too late''; END';
+	CREATE CONSTRAINT TRIGGER late AFTER INSERT ON chat_v11.incident DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.late();
+	SQL
+(undef, $answer, $err) = $node->psql('deferred', "SELECT coalesce(chat_v11.open_incident('P0', 'x', 'oncall')::text, 'null')");
+is($answer, 'null', 'a deferred trigger that fails: null');
+like($err, qr/WARNING:  the incident was not opened: too late/, '... with a warning');
+is(state($node, 'deferred'), 'canary_1 killed v2', '... and the kill stands');
+
+fresh($node, 'cancelled', no_guard => 1, server => "ALTER DATABASE cancelled SET chat_v11.kill_gate_timeout = '10s'");
+$holder = $node->background_psql('cancelled');
+$holder->query_safe('BEGIN; LOCK TABLE chat_v11.incident IN ACCESS EXCLUSIVE MODE');
+my $hasty = start_psql($node, 'hasty', "\\c cancelled\nSET application_name = 'hasty';\n"
+	  . "SELECT coalesce(chat_v11.open_incident('P0', 'x', 'oncall')::text, 'null');\n");
+is(wait_until($node, 'postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hasty' AND wait_event_type = 'Lock'", 1),
+	1, 'a P0 waits for the incident table');
+sql($node, 'postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'hasty'");
+is(wait_until($node, 'cancelled', 'SELECT kill_switch FROM chat_v11.rollout_state', 't', 5), 't', '... cancelled: the kill stands');
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+$hasty->{run}->finish;
+
+# ---- A database in another encoding
+
+sql($node, 'postgres', "CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+sql($node, 'latin1', 'CREATE EXTENSION chat_v11');
+easy_rollout($node, 'latin1');
+sql($node, 'latin1', "SET client_min_messages = error; SET client_encoding = 'UTF8'; "
+	  . "SELECT chat_v11.open_incident('P1', 'd\xc3\xa9j\xc3\xa0 vu', 'oncall')");
+my $story = sql($node, 'latin1', "SET client_encoding = 'UTF8'; SELECT chat_v11.postmortem(1)");
+like($story, qr/gate_check killed: limit_value 1800 \? 0/, 'LATIN1: a postmortem, where an arrow is a question mark');
+like($story, qr/d\xc3\xa9j\xc3\xa0 vu/, '... and nothing else is');
 
 # ---- Every place where opening a P0 may fail: either nothing has happened, or the kill stands
 
@@ -179,5 +284,5 @@ is(sql($node, 'old', "SELECT value FROM chat_v11.setting WHERE name = 'decision_
 
 is(alarming($node, $began, 'not escalated', 'chat_v11 guard', 'the incident was not', 'rule clock', 'started although',
 		'canceling statement', 'read-only', 'immediate shutdown', 'terminating', 'nobody watches', 'incident \d+ is open',
-		'violates check', 'not opened', 'gate log was not written'), '', 'nothing else in the log');
+		'violates check', 'not opened', 'gate log was not written', 'cannot be prepared', 'ERR_GATE_CLOSED: incident 1'), '', 'nothing else in the log');
 done_testing();

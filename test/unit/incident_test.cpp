@@ -24,7 +24,7 @@ incident(Severity severity, Duration ago = 20min) {
 
 Refusal
 closing(Severity severity, const GateInput &input) {
-	return refusal_of([&] { require_closable(incident(severity), evaluate(input)); });
+	return refusal_of([&] { require_closable(incident(severity, 40min), evaluate(input)); });
 }
 
 ChecklistInput
@@ -78,7 +78,8 @@ BOOST_AUTO_TEST_SUITE(incidents)
 BOOST_AUTO_TEST_CASE(words) {
 	BOOST_TEST(name(*parse_severity("p0")) == "P0");
 	BOOST_TEST(name(*parse_severity("P2")) == "P2");
-	for (const auto *wrong : {"", "P", "P3", "P00", "0", "high"})
+	BOOST_TEST(name(*parse_severity(" p1\n")) == "P1");
+	for (const auto *wrong : {"", " ", "P", "P 0", "P3", "P00", "0", "high"})
 		BOOST_TEST(!parse_severity(wrong).has_value());
 	BOOST_TEST(name(parse_asked_kind("decision").kind) == "decision");
 	BOOST_TEST(*parse_asked_kind("check:10").point == 10);
@@ -174,6 +175,36 @@ BOOST_AUTO_TEST_CASE(a_p0_with_a_breach_or_a_write_given_up) {
 	BOOST_TEST(closing(Severity::p2, slow).token() == "ACCEPTED");
 }
 
+// However long the rollout was killed before, and whatever telemetry has not seen.
+BOOST_AUTO_TEST_CASE(a_p0_lasts_its_window) {
+	const auto input = calm_after_kill(24h);
+	const auto gates = evaluate(input);
+	auto young = incident(Severity::p0, 30min - instant);
+	const auto refusal = refusal_of([&] { require_closable(young, gates); });
+	BOOST_TEST(refusal.token() == "ERR_GATE_CLOSED");
+	BOOST_TEST(refusal.detail() == "It is a P0 since 2026-03-01 11:30:00 UTC, and p0_clear_window, 30 min, must pass: "
+								   "until 2026-03-01 12:00:01 UTC.");
+	BOOST_TEST(refusal.hint() == "Earliest at 2026-03-01 12:00:01 UTC, if nothing fails until then: select "
+								 "chat_v11.close_incident(3, 'why it is over');");
+	young.opened_at = noon - 30min;
+	BOOST_TEST(refusal_of([&] { require_closable(young, gates); }).token() == "ACCEPTED");
+	young.escalated_at = noon - 10min;
+	BOOST_TEST(contains(refusal_of([&] { require_closable(young, gates); }).hint(), "Earliest at 2026-03-01 12:20:00"));
+	young.severity = Severity::p1;
+	BOOST_TEST(refusal_of([&] { require_closable(young, gates); }).token() == "ACCEPTED");
+}
+
+// To switch off the check that was broken is no end.
+BOOST_AUTO_TEST_CASE(a_check_that_is_switched_off_ends_no_p0) {
+	auto input = calm_after_kill(2h);
+	report(input, Kind::timeline_duplicate, 20min);
+	check_in(input, "timeline_duplicate_detected_rate").enabled = false;
+	BOOST_TEST(evaluate(input).p0_breach == "");
+	BOOST_TEST(closing(Severity::p0, input).detail() ==
+			   "timeline_duplicate_detected_rate was broken within p0_clear_window");
+	BOOST_TEST(closing(Severity::p1, input).token() == "ACCEPTED");
+}
+
 BOOST_AUTO_TEST_CASE(a_live_p0_asks_for_green_gates) {
 	auto input = green();
 	input.incidents = {incident(Severity::p0)};
@@ -198,6 +229,8 @@ BOOST_AUTO_TEST_CASE(decisions_are_due) {
 	BOOST_TEST((*decision_due(open, 10min, noon + instant).overdue == instant));
 	open.last_decision = noon - 4min;
 	BOOST_TEST((*decision_due(open, 10min, noon).at == noon + 6min));
+	auto local = incident(Severity::p2, 24h);
+	BOOST_TEST(!decision_due(local, 10min, noon).at.has_value());
 	open.closed_at = noon;
 	BOOST_TEST(!decision_due(open, 10min, noon + 24h).at.has_value());
 }
@@ -290,6 +323,13 @@ BOOST_AUTO_TEST_CASE(who_is_told) {
 	BOOST_TEST(p0_failures(evaluate(input)) == "");
 	report(input, Kind::timeline_duplicate, 1min);
 	BOOST_TEST(contains(p0_failures(evaluate(input)), "timeline_duplicate_detected_rate is "));
+	// Its gate decides, not what the guard does about it.
+	check_in(input, "timeline_duplicate_detected_rate").on_fail = OnFail::rollback;
+	BOOST_TEST(contains(p0_failures(evaluate(input)), "timeline_duplicate_detected_rate is "));
+	auto slow = calm_after_kill();
+	report(slow, Kind::pending_forever, 1min);
+	check_in(slow, "pending_forever_count").on_fail = OnFail::kill;
+	BOOST_TEST(p0_failures(evaluate(slow)) == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
