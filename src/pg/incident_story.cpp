@@ -21,17 +21,7 @@ constexpr int most_users = 200'000;
 // Events have no index: where many are kept, who was hit may take longer to find than anybody waits.
 constexpr int users_within_ms = 10'000;
 
-// Not every server's encoding has an arrow: this stands for it in what a query answers.
-constexpr char arrow_mark = '\x1f';
-
-std::string
-with_arrows(const std::string &text) {
-	std::string made;
-	for (const char c : text)
-		made += c == arrow_mark ? " → " : std::string(1, c);
-	return made;
-}
-
+constexpr const char *arrow = " → "; // a parameter: a statement's own text is in the server's encoding
 #define STEPS                                                                                                          \
 	"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' THEN 'not started' ELSE "               \
 	"h.from_stage || CASE WHEN h.from_kill_switch THEN ', killed' ELSE ', live' END END, "                             \
@@ -40,7 +30,7 @@ with_arrows(const std::string &text) {
 	"coalesce((SELECT string_agg(r.reason, E'\\n') FROM jsonb_array_elements_text(CASE WHEN "                          \
 	"jsonb_typeof(h.gates->'reasons') = 'array' THEN h.gates->'reasons' END) r(reason)), h.gates->>'unavailable'), "   \
 	"(h.change->>'table') || ' ' || (h.change->>'key') || ': ' || coalesce((SELECT string_agg(n.key || ' ' || "        \
-	"CASE WHEN jsonb_typeof(h.change->'old') = 'object' THEN coalesce(h.change->'old'->>n.key, 'none') || E'\\x1f' "   \
+	"CASE WHEN jsonb_typeof(h.change->'old') = 'object' THEN coalesce(h.change->'old'->>n.key, 'none') || $1 "         \
 	"ELSE '' END || coalesce(n.value, 'none'), ', ' ORDER BY n.key) FROM jsonb_each_text(h.change->'new') n "          \
 	"WHERE n.value IS DISTINCT FROM h.change->'old'->>n.key AND n.value IS DISTINCT FROM h.change->>'key' "            \
 	"AND n.key !~ '_(at|by)$'), 'as it was') "                                                                         \
@@ -64,7 +54,7 @@ append_steps(const Rows &rows, std::vector<Step> &steps) {
 		step.version = *rows.bigint(i, 12);
 		step.overridden = *rows.boolean(i, 13);
 		step.reasons = rows.text(i, 14).value_or("");
-		step.change = with_arrows(rows.text(i, 15).value_or(""));
+		step.change = rows.text(i, 15).value_or("");
 		steps.push_back(std::move(step));
 	}
 }
@@ -74,15 +64,16 @@ std::vector<Step>
 load_steps(Spi &spi, Time from, Time to) {
 	std::vector<Step> steps;
 	if (load_state_at(spi, from - Duration(1)).killed())
-		append_steps(spi.query(STEPS "WHERE h.to_kill_switch AND NOT h.from_kill_switch AND h.changed_at < $1 "
+		append_steps(spi.query(STEPS "WHERE h.to_kill_switch AND NOT h.from_kill_switch AND h.changed_at < $2 "
 									 "ORDER BY h.id DESC LIMIT 1",
-							   Params() << from),
+							   Params() << arrow << from),
 					 steps);
-	append_steps(spi.query(STEPS "WHERE h.changed_at BETWEEN $1 AND $2 ORDER BY h.id", Params() << from << to), steps);
+	append_steps(spi.query(STEPS "WHERE h.changed_at BETWEEN $2 AND $3 ORDER BY h.id", Params() << arrow << from << to),
+				 steps);
 	if (load_state_at(spi, to).killed())
-		append_steps(spi.query(STEPS "WHERE h.from_kill_switch AND NOT h.to_kill_switch AND h.changed_at > $1 "
+		append_steps(spi.query(STEPS "WHERE h.from_kill_switch AND NOT h.to_kill_switch AND h.changed_at > $2 "
 									 "ORDER BY h.id LIMIT 1",
-							   Params() << to),
+							   Params() << arrow << to),
 					 steps);
 	return steps;
 }

@@ -34,7 +34,8 @@ recovery_part() {
 					order=(bare admit)
 					[ $((i % 2)) = 1 ] || order=(admit bare)
 					for way in "${order[@]}"; do
-						query -o /dev/null -c 'truncate bench.bare, chat_v11.full_state_0, chat_v11.full_state_1' \
+						query -o /dev/null -c 'truncate bench.bare' -c 'delete from chat_v11.full_state_0' -c 'delete from chat_v11.full_state_1' \
+							-c 'vacuum full chat_v11.full_state_0' -c 'vacuum full chat_v11.full_state_1' \
 							-c 'select chat_v11.fold()' -c "select setval('bench.dialog', 1)"
 						# Known ones are there already.
 						[ $kind = new ] || query -o /dev/null -c "insert into bench.bare
