@@ -30,7 +30,9 @@ suite() {
 		passed=$((passed + n))
 		failed=$((failed + 1))
 		[ $rc -ne 0 ] && printf 'FAILED (exit %d)\n' $rc || printf 'FAILED: it ran no test\n'
-		tail -n 200 "$log/$name"
+		# What failed may stand far from the end.
+		grep -aE 'error: |^ *not ok |FAILED' "$log/$name" | head -n 40
+		tail -n 100 "$log/$name"
 	fi
 }
 

@@ -252,16 +252,17 @@ BOOST_AUTO_TEST_CASE(the_ten_points) {
 		return done;
 	};
 	BOOST_TEST(all() == "1 3 ");
+	list.incident.opened_at = noon - 30min;
 	IncidentNote opened;
 	opened.kind = NoteKind::opened;
 	opened.slice = true;
 	list.notes.push_back(opened);
 	BOOST_TEST(all() == "1 2 3 ");
-	list.steps.push_back(step(21min, "kill", false, true));
+	list.steps.push_back(step(31min, "kill", false, true));
 	BOOST_TEST(all() == "1 2 3 ");
 	list.killed_when_opened = true;
 	BOOST_TEST(all() == "1 2 3 4 ");
-	BOOST_TEST(point(list, 4).remark == "on at 2026-03-01 11:39:00 UTC by chat_v11 guard");
+	BOOST_TEST(point(list, 4).remark == "on at 2026-03-01 11:29:00 UTC by chat_v11 guard");
 	for (const int n : {5, 6, 9}) {
 		IncidentNote tick;
 		tick.kind = NoteKind::check;
