@@ -234,6 +234,19 @@ items_criterion(const CompletionInput &input) {
 	return {criterion, false, why};
 }
 
+// A P0 lasts for p0_clear_window at least; told like a check.
+CheckResult
+p0_window(const Incident &incident, const GateAnswer &gates) {
+	const auto since = std::max(incident.opened_at, incident.escalated_at.value_or(incident.opened_at));
+	CheckResult window;
+	window.check.gate = Gate::rollout;
+	window.status = Status::fail;
+	window.clears_at = since + gates.p0_clear_window;
+	window.reason = "p0_clear_window: a P0 lasts " + format_duration(gates.p0_clear_window) + " at least, since " +
+					at_second(since) + ": until " + format_utc(ceil_second(*window.clears_at));
+	return window;
+}
+
 } // namespace
 
 void
@@ -253,24 +266,16 @@ require_closable(const Incident &incident, const GateAnswer &gates) {
 											   " old, longer than max_data_age."
 										 : "Telemetry is silent: there is no event.",
 						  "Mend the telemetry: select * from chat_v11.fold_status();");
-	const auto blockers = exit_blockers(incident.severity, gates);
+	auto blockers = exit_blockers(incident.severity, gates);
+	// Also on a rollout that was killed long before, or whose telemetry does not see what people saw.
+	const auto window = p0_window(incident, gates);
+	if (incident.severity == Severity::p0 && gates.evaluated_at < *window.clears_at)
+		blockers.push_back(&window);
 	if (!blockers.empty())
 		throw gate_closed(sentence, blocker_lines(blockers), blocker_hint(blockers, close_command(incident)));
-	if (incident.severity != Severity::p0)
-		return;
-	if (!gates.incident_breach.empty())
+	if (incident.severity == Severity::p0 && !gates.incident_breach.empty())
 		throw gate_closed(sentence, gates.incident_breach + " was broken within p0_clear_window",
 						  "select * from chat_v11.explain_gates();");
-	// Also on a rollout that was killed long before, or whose telemetry does not see what people saw.
-	const auto since = std::max(incident.opened_at, incident.escalated_at.value_or(incident.opened_at));
-	const auto over = since + gates.p0_clear_window;
-	if (gates.evaluated_at < over)
-		throw gate_closed(sentence,
-						  "It is a P0 since " + at_second(since) + ", and p0_clear_window, " +
-							  format_duration(gates.p0_clear_window) + ", must pass: until " +
-							  format_utc(ceil_second(over)) + ".",
-						  "Earliest at " + format_utc(ceil_second(over)) +
-							  ", if nothing fails until then: " + close_command(incident));
 }
 
 std::vector<ChecklistPoint>

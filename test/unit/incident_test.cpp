@@ -182,14 +182,19 @@ BOOST_AUTO_TEST_CASE(a_p0_lasts_its_window) {
 	auto young = incident(Severity::p0, 30min - instant);
 	const auto refusal = refusal_of([&] { require_closable(young, gates); });
 	BOOST_TEST(refusal.token() == "ERR_GATE_CLOSED");
-	BOOST_TEST(refusal.detail() == "It is a P0 since 2026-03-01 11:30:00 UTC, and p0_clear_window, 30 min, must pass: "
-								   "until 2026-03-01 12:00:01 UTC.");
+	BOOST_TEST(refusal.detail() ==
+			   "rollout fail: p0_clear_window: a P0 lasts 30 min at least, since 2026-03-01 11:30:00 "
+			   "UTC: until 2026-03-01 12:00:01 UTC");
 	BOOST_TEST(refusal.hint() == "Earliest at 2026-03-01 12:00:01 UTC, if nothing fails until then: select "
 								 "chat_v11.close_incident(3, 'why it is over');");
 	young.opened_at = noon - 30min;
 	BOOST_TEST(refusal_of([&] { require_closable(young, gates); }).token() == "ACCEPTED");
 	young.escalated_at = noon - 10min;
 	BOOST_TEST(contains(refusal_of([&] { require_closable(young, gates); }).hint(), "Earliest at 2026-03-01 12:20:00"));
+	// The later of the two moments, in one answer.
+	const auto both = refusal_of([&] { require_closable(young, evaluate(calm_after_kill(20min))); });
+	BOOST_TEST(contains(both.detail(), "rollout fail: killed: "));
+	BOOST_TEST(contains(both.hint(), "Earliest at 2026-03-01 12:20:00"));
 	young.severity = Severity::p1;
 	BOOST_TEST(refusal_of([&] { require_closable(young, gates); }).token() == "ACCEPTED");
 }
