@@ -15,13 +15,6 @@ namespace chat_v11 {
 
 namespace {
 
-// What fails in here is told, and undoes only itself.
-std::string
-try_to(const char *what, const std::function<void()> &f) {
-	const auto failure = pg::attempt(f);
-	return failure.empty() ? failure : std::string(what) + " failed: " + failure;
-}
-
 Datum
 answer_tick(FunctionCallInfo fcinfo, const pg::Watch &watch, std::int64_t folded, const std::string &remark) {
 	pg::Row row(pg::result_columns(fcinfo));
@@ -60,12 +53,14 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 		pg::tell(WARNING, watch.trouble, {}, "select * from chat_v11.explain_gates();");
 	std::int64_t folded = 0;
 	auto remark = watch.trouble;
+	// What fails in here is told, and undoes only itself.
 	const auto attempt = [&](const char *what, const std::function<void()> &f) {
-		const auto failure = try_to(what, f);
+		const auto failure = pg::attempt(f);
 		if (failure.empty())
 			return;
-		pg::tell(WARNING, failure, {}, "select * from chat_v11.fold_status();");
-		remark += (remark.empty() ? "" : "; ") + failure;
+		const auto sentence = std::string(what) + " failed: " + failure;
+		pg::tell(WARNING, sentence, {}, "select * from chat_v11.fold_status();");
+		remark += (remark.empty() ? "" : "; ") + sentence;
 	};
 	// After an act the transaction should end.
 	if (watch.action.empty()) {

@@ -109,11 +109,11 @@ kill_for(const std::string &note, const std::string &approver) {
 	return before;
 }
 
-std::string
+pg::BoundedEvaluation
 gates_now(bool is_kill) {
 	return pg::with_latest_snapshot([&] {
 		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
-		return pg::gates_json(pg::evaluate_within(state, pg::kill_gate_timeout_ms(), is_kill), {});
+		return pg::evaluate_within(state, pg::kill_gate_timeout_ms(), is_kill);
 	});
 }
 
@@ -160,10 +160,16 @@ forbid_prepare(const char *function) {
 	pg::forbid_prepare(function, "Whoever promotes, or changes the incident, would wait until its COMMIT PREPARED.");
 }
 
+// As it was committed last; throws where there is none.
+Incident
+latest(std::int64_t id) {
+	return pg::with_latest_snapshot(
+		[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::load_incident(spi, id); }); });
+}
+
 Incident
 load_open(std::int64_t id) {
-	const auto incident = pg::with_latest_snapshot(
-		[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::load_incident(spi, id); }); });
+	const auto incident = latest(id);
 	if (incident.closed_at)
 		throw invalid_transition("incident " + std::to_string(id) + " is closed already",
 								 "Since " + format_utc(floor_second(*incident.closed_at)) + ", by " +
@@ -185,7 +191,7 @@ CHAT_V11_ENTRY(chat_v11_open_incident) {
 	};
 	if (incident.severity != Severity::p0) {
 		// What takes long comes before the lock.
-		const auto slice = pg::take_slice(gates_now(false), {});
+		const auto slice = pg::take_slice(pg::gates_json(gates_now(false), {}), {});
 		forbid_prepare("open_incident()");
 		if (freezes(incident.severity))
 			pg::lock_freeze();
@@ -201,8 +207,10 @@ CHAT_V11_ENTRY(chat_v11_open_incident) {
 		pg::warn_if_mocked(); // else the kill did
 	// Each part of it is bounded by itself.
 	if (!IsolationIsSerializable())
-		(void)pg::attempt_uncancelled(
-			0, [&] { slice = pg::take_slice(before.gates.empty() ? gates_now(true) : before.gates, before.state); });
+		(void)pg::attempt_uncancelled(0, [&] {
+			slice =
+				pg::take_slice(before.gates.empty() ? pg::gates_json(gates_now(true), {}) : before.gates, before.state);
+		});
 	if (!after_kill("the incident was not opened", again, [&] { insert(slice); }))
 		PG_RETURN_NULL();
 	return Int64GetDatum(id);
@@ -215,13 +223,8 @@ CHAT_V11_ENTRY(chat_v11_escalate_incident) {
 	if (trimmed(text).empty())
 		text = "escalated";
 	const auto author = pg::default_approver();
-	const auto find = [&] {
-		return pg::with_latest_snapshot(
-			[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::find_incident(spi, id); }); });
-	};
 	const auto escalate = [&] {
-		const auto incident = pg::with_latest_snapshot(
-			[&] { return pg::with_spi([&](pg::Spi &spi) { return pg::load_incident(spi, id); }); });
+		const auto incident = latest(id);
 		require_escalation(incident, severity);
 		pg::with_spi([&](pg::Spi &spi) { pg::set_severity(spi, incident, severity, author, text); });
 	};
@@ -234,7 +237,11 @@ CHAT_V11_ENTRY(chat_v11_escalate_incident) {
 	}
 	// What is known to be wrong with the request refuses it; what cannot be known does not keep it from killing.
 	std::optional<Incident> incident;
-	const bool known = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] { incident = find(); }).empty();
+	const bool known = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] {
+						   pg::with_latest_snapshot([&] {
+							   incident = pg::with_spi([&](pg::Spi &spi) { return pg::find_incident(spi, id); });
+						   });
+					   }).empty();
 	if (known && !incident)
 		throw invalid_argument("there is no incident " + std::to_string(id), "Nothing was killed.",
 							   set_command(Stage::canary_1, true, "incident P0") +
@@ -261,10 +268,7 @@ CHAT_V11_ENTRY(chat_v11_note_incident) {
 		data = Json{{"point", *asked.point}}.dump();
 	if (asked.kind == NoteKind::decision) {
 		// On which figures it was taken.
-		const auto gates = pg::with_latest_snapshot([&] {
-			const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
-			return pg::evaluate_within(state, pg::kill_gate_timeout_ms(), false);
-		});
+		const auto gates = gates_now(false);
 		Json json;
 		if (gates.evaluation) {
 			const auto &answer = gates.evaluation->answer;
@@ -287,10 +291,7 @@ CHAT_V11_ENTRY(chat_v11_close_incident) {
 	const auto text = required_text(fcinfo, 1, "p_text", max_note_bytes);
 	forbid_prepare("close_incident()");
 	const auto incident = load_open(id);
-	const auto gates = pg::with_latest_snapshot([&] {
-		const auto state = pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi).state; });
-		return pg::evaluate_within(state, pg::kill_gate_timeout_ms(), false);
-	});
+	const auto gates = gates_now(false);
 	if (gates.evaluation)
 		require_closable(incident, gates.evaluation->answer);
 	else if (freezes(incident.severity))

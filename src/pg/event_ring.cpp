@@ -1,5 +1,6 @@
 #include "pg/event_ring.hpp"
 
+#include "pg/lock.hpp"
 #include "pg/settings.hpp"
 
 extern "C" {
@@ -11,13 +12,10 @@ namespace chat_v11::pg {
 
 namespace {
 
-// A lock of its own beside the table's, told apart by the sub-object.
 LOCKTAG
 gate_of(Oid leaf) {
 	constexpr uint16 gate = 1;
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, leaf, gate);
-	return tag;
+	return part_of(leaf, gate);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 
 #include "core/varint.hpp"
 
+#include "pg/lock.hpp"
 #include "pg/ring_reader.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -61,9 +62,7 @@ event_relation() {
 
 bool
 lock_fold() {
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, event_relation(), fold_lock);
-	return call([&] { return LockAcquire(&tag, ExclusiveLock, false, true); }) != LOCKACQUIRE_NOT_AVAIL;
+	return try_lock(part_of(event_relation(), fold_lock), ExclusiveLock);
 }
 
 std::uint32_t

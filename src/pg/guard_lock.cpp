@@ -1,6 +1,7 @@
 #include "pg/guard_lock.hpp"
 
 #include "core/guard.hpp"
+#include "pg/lock.hpp"
 
 namespace chat_v11::pg {
 
@@ -23,22 +24,16 @@ guard_lock() {
 	"l.granted AND l.locktype = 'object' AND l.classid = 3079 AND l.objid = 0 AND l.objsubid = 3 AND l.database = "    \
 	"(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
 
-bool
-acquire(bool for_session) {
-	const auto tag = guard_lock();
-	return call([&] { return LockAcquire(&tag, ExclusiveLock, for_session, true); }) != LOCKACQUIRE_NOT_AVAIL;
-}
-
 } // namespace
 
 bool
 lock_guard_for_session() {
-	return acquire(true);
+	return try_lock(guard_lock(), ExclusiveLock, true);
 }
 
 bool
 lock_guard_for_transaction() {
-	return acquire(false);
+	return try_lock(guard_lock(), ExclusiveLock);
 }
 
 void

@@ -1,5 +1,7 @@
 #include "pg/guard_session.hpp"
 
+#include "pg/lock.hpp"
+
 #include <filesystem>
 
 extern "C" {
@@ -70,12 +72,10 @@ lock_of(Oid database) {
 bool
 is_database_locked(Oid database) {
 	const auto tag = lock_of(database);
-	return call([&] {
-		if (LockAcquire(&tag, RowExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-			return true;
-		LockRelease(&tag, RowExclusiveLock, true);
-		return false;
-	});
+	if (!try_lock(tag, RowExclusiveLock, true))
+		return true;
+	call([&] { LockRelease(&tag, RowExclusiveLock, true); });
+	return false;
 }
 
 bool
@@ -109,7 +109,7 @@ bool
 lock_extension(Oid extension) {
 	LOCKTAG tag;
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
-	return call([&] { return LockAcquire(&tag, AccessShareLock, false, true); }) != LOCKACQUIRE_NOT_AVAIL;
+	return try_lock(tag, AccessShareLock);
 }
 
 bool

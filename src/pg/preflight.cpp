@@ -154,7 +154,7 @@ std::vector<Duty>
 load_roster(Spi &spi) {
 	std::vector<Duty> roster;
 	// An older version's SQL may still wait for its update.
-	if (!*spi.query("SELECT pg_catalog.to_regclass('chat_v11.oncall') IS NOT NULL").boolean(0, 1))
+	if (!OidIsValid(find_table("oncall")))
 		return roster;
 	const auto rows = spi.query("SELECT o.role, o.person, o.since FROM chat_v11.oncall o");
 	for (std::int64_t i = 0; i < rows.size(); ++i)

@@ -1,6 +1,7 @@
 #include "pg/recovery.hpp"
 
 #include "core/refusal.hpp"
+#include "pg/lock.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -71,14 +72,6 @@ forget(Datum, Oid relation) {
 	++cache.invalidations;
 }
 
-Oid
-own_table(const char *name) {
-	const Oid table = get_relname_relid(name, get_namespace_oid("chat_v11", false));
-	if (!OidIsValid(table))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.%s\" does not exist", name)));
-	return table;
-}
-
 void
 take_span(Known &known, Relation table, HeapTuple row) {
 	const auto column = [&](int number, bool &is_null) {
@@ -126,9 +119,9 @@ what_is_known() {
 	if (cache.valid && at >= cache.read_at && at < cache.read_at + kept_for)
 		return cache.known;
 	Known known{};
-	known.settings = own_table("setting");
-	known.admissions[0] = own_table("full_state_0");
-	known.admissions[1] = own_table("full_state_1");
+	known.settings = own_relation("setting");
+	known.admissions[0] = own_relation("full_state_0");
+	known.admissions[1] = own_relation("full_state_1");
 	cache.known = known; // what messages from here on are about
 	cache.valid = false;
 	const auto before = cache.invalidations;
@@ -206,9 +199,7 @@ remember(Relation table, Datum dialog, TimestampTz at, Found &known) {
 LOCKTAG
 emptying_lock(Oid table) {
 	constexpr uint16 emptying = 1;
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, table, emptying);
-	return tag;
+	return part_of(table, emptying);
 }
 
 // Null where it is being emptied: then it was searched before, and has nothing that counts.  Who locks it for another
@@ -340,15 +331,6 @@ empty_resting(Oid table, const TimestampTz (&clocks)[2], std::int64_t interval) 
 	(void)LockRelease(&tag, AccessExclusiveLock, false);
 }
 
-bool
-holds(const LOCKTAG &tag) {
-#if PG_VERSION_NUM >= 170000
-	return LockHeldByMe(&tag, ExclusiveLock, false);
-#else
-	return LockHeldByMe(&tag, ExclusiveLock);
-#endif
-}
-
 // Streams that this session began to resync.  Whether it still has them its locks know: they go with their transaction,
 // or with a savepoint, and nobody is called for it here.
 constexpr int resyncs_at_most = 100;
@@ -361,9 +343,10 @@ bool
 has_room() {
 	const int most = most_resyncs();
 	if (flights.count >= most)
-		flights.count = static_cast<int>(
-			std::remove_if(flights.tags, flights.tags + flights.count, [](const LOCKTAG &tag) { return !holds(tag); }) -
-			flights.tags);
+		flights.count =
+			static_cast<int>(std::remove_if(flights.tags, flights.tags + flights.count,
+											[](const LOCKTAG &tag) { return !holds_lock(tag, ExclusiveLock); }) -
+							 flights.tags);
 	return flights.count < most;
 }
 
@@ -457,7 +440,7 @@ Flight
 begin_resync(const std::string &stream) {
 	return call([&] {
 		const LOCKTAG tag = lock_of(what_is_known().admissions[1], stream.data(), stream.size());
-		if (holds(tag))
+		if (holds_lock(tag, ExclusiveLock))
 			return Flight::own;
 		if (!has_room())
 			return Flight::one_too_many;

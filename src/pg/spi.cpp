@@ -107,6 +107,14 @@ Spi::for_each(const char *sql, Params params, const std::function<bool(const Row
 }
 
 Oid
+own_relation(const char *name) {
+	const Oid relation = get_relname_relid(name, get_namespace_oid("chat_v11", false));
+	if (!OidIsValid(relation))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.%s\" does not exist", name)));
+	return relation;
+}
+
+Oid
 find_table(const char *name) {
 	return call([&] {
 		const Oid schema = get_namespace_oid("chat_v11", true);

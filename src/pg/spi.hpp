@@ -192,6 +192,8 @@ public:
 
 // A table of the extension; InvalidOid where it is not there.
 Oid find_table(const char *name);
+// The same, or an index, for what stands inside call(): raises PostgreSQL's error where it is not there.
+Oid own_relation(const char *name);
 
 // Statements that are planned while it lives go by an index, however small the table is now: a plan is kept, and the
 // table grows under it.  After an error PostgreSQL ends it with the transaction.

@@ -1,5 +1,6 @@
 #include "pg/store.hpp"
 
+#include "pg/lock.hpp"
 #include "pg/on_commit.hpp"
 
 #include <nlohmann/json.hpp>
@@ -25,11 +26,11 @@ struct Holder {
 };
 
 // The rollout's lock, and beside it the one of those that open incidents.
-constexpr int rollout_part = 0;
-constexpr int freeze_part = 1;
+constexpr uint16 rollout_part = 0;
+constexpr uint16 freeze_part = 1;
 
 Holder
-find_holder(Oid relation, int part) {
+find_holder(Oid relation, uint16 part) {
 	return with_spi([&](Spi &spi) -> Holder {
 		// A prepared transaction holds its locks without a process.  Who changes the row by hand has locked the table
 		// too.
@@ -64,7 +65,7 @@ find_holder(Oid relation, int part) {
 }
 
 void
-tell_who_holds(Oid relation, int part, const char *what) {
+tell_who_holds(Oid relation, uint16 part, const char *what) {
 	const auto holder = find_holder(relation, part);
 	if (holder.who.empty())
 		return;
@@ -72,22 +73,10 @@ tell_who_holds(Oid relation, int part, const char *what) {
 	tell(MyBackendType == B_BG_WORKER ? LOG : NOTICE, what, holder.who + holder.statement, holder.hint);
 }
 
-LOCKTAG
-tag_of(Oid relation, int part) {
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, relation, static_cast<uint16>(part));
-	return tag;
-}
-
-bool
-try_lock(const LOCKTAG &tag, LOCKMODE mode) {
-	return call([&] { return LockAcquire(&tag, mode, false, true); }) != LOCKACQUIRE_NOT_AVAIL;
-}
-
 // Tells a caller who waits whom it waits for.
 void
-lock(Oid relation, int part, LOCKMODE mode, const char *what) {
-	const auto tag = tag_of(relation, part);
+lock(Oid relation, uint16 part, LOCKMODE mode, const char *what) {
+	const auto tag = part_of(relation, part);
 	if (try_lock(tag, mode))
 		return;
 	tell_who_holds(relation, part, what);
@@ -96,16 +85,11 @@ lock(Oid relation, int part, LOCKMODE mode, const char *what) {
 
 bool
 has_rollout_lock(Oid relation) {
-	const auto tag = tag_of(relation, rollout_part);
-#if PG_VERSION_NUM >= 170000
-	return LockHeldByMe(&tag, ExclusiveLock, false);
-#else
-	return LockHeldByMe(&tag, ExclusiveLock);
-#endif
+	return holds_lock(part_of(relation, rollout_part), ExclusiveLock);
 }
 
 std::string
-who_holds(int part) {
+who_holds(uint16 part) {
 	const auto holder = find_holder(state_relation(), part);
 	return holder.who.empty() ? "" : holder.who + ". " + holder.hint;
 }
@@ -256,7 +240,7 @@ lock_freeze() {
 
 bool
 lock_against_freeze() {
-	return try_lock(tag_of(state_relation(), freeze_part), promoting);
+	return try_lock(part_of(state_relation(), freeze_part), promoting);
 }
 
 void
@@ -265,7 +249,7 @@ await_freeze() {
 	if (has_rollout_lock(relation))
 		return;
 	lock(relation, freeze_part, promoting, "waiting for an incident that is being opened");
-	const auto tag = tag_of(relation, freeze_part);
+	const auto tag = part_of(relation, freeze_part);
 	call([&] { (void)LockRelease(&tag, promoting, false); });
 }
 

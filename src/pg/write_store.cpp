@@ -24,10 +24,7 @@ Oid
 find_relation(const char *prefix, int generation, const char *suffix) {
 	char name[NAMEDATALEN];
 	pg_snprintf(name, sizeof name, "%s%d%s", prefix, generation, suffix);
-	const Oid oid = get_relname_relid(name, get_namespace_oid("chat_v11", false));
-	if (!OidIsValid(oid))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.%s\" does not exist", name)));
-	return oid;
+	return own_relation(name);
 }
 
 // A row as plain data, to be filled where PostgreSQL may raise.
