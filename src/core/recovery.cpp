@@ -42,6 +42,17 @@ admission_table(Time now, Duration interval) {
 	return static_cast<int>(number & 1);
 }
 
+bool
+resting_may_count(Time now, Duration interval, Time interval_since) {
+	// Who learned of a change a moment later still wrote by the old one.
+	constexpr Duration learning = std::chrono::seconds(2);
+	if (now < interval_since || now - interval_since < interval + learning)
+		return true;
+	// What counts is younger than an interval, or less than one ahead: of which turns is that?
+	const int table = admission_table(now, interval);
+	return admission_table(now - interval, interval) != table || admission_table(now + interval, interval) != table;
+}
+
 std::int64_t
 seconds_to_wait(Duration wait) {
 	return std::chrono::ceil<std::chrono::seconds>(wait).count();

@@ -26,6 +26,11 @@ admission_turn(Duration interval) {
 }
 int admission_table(Time now, Duration interval); // the one that is written to
 
+// Whether the other one may hold what counts for full_state_wait(): by the times of its rows it does not in the middle
+// of a turn.  That is so for rows that were written with the interval in force; `interval_since` is when, as far as the
+// caller knows, it came.  A clock that was set back across either is covered.
+bool resting_may_count(Time now, Duration interval, Time interval_since);
+
 // Seconds to tell a caller: whole ones, rounded up, so that who waits that long does not come too early.
 std::int64_t seconds_to_wait(Duration wait);
 

@@ -74,8 +74,7 @@ CHAT_V11_ENTRY(chat_v11_admit_full_state) {
 	const auto dialog = required_uuid(fcinfo, 0, "p_dialog");
 	const auto actor = required_uuid(fcinfo, 1, "p_actor");
 	pg::call([] { PreventCommandIfReadOnly("chat_v11.admit_full_state()"); });
-	const auto settings = pg::recovery_settings();
-	const auto admission = pg::admit_full_state(dialog, settings.full_state_interval);
+	const auto admission = pg::admit_full_state(dialog);
 	const Told told{admission.at, pg::cohort_of(actor), actor, dialog, {}};
 	if (admission.admitted()) {
 		told.as(Kind::full_state, pg::Rollback::undoes);
@@ -85,14 +84,13 @@ CHAT_V11_ENTRY(chat_v11_admit_full_state) {
 	const auto of_dialog = "full state of dialog " + uuid_text(dialog);
 	if (admission.is_open)
 		throw resync_throttled("another transaction is admitted to a " + of_dialog + ", and has not ended",
-							   to_wait(settings.resync_backoff_base) + "if it commits, it is one in " +
-								   format_duration(settings.full_state_interval) + ".",
+							   to_wait(pg::recovery_settings().resync_backoff_base) + "if it commits, it is one in " +
+								   format_duration(admission.interval) + ".",
 							   ask_later);
 	throw resync_throttled("too soon for another " + of_dialog,
 						   to_wait(admission.wait) + "the last one was admitted at " +
-							   format_utc(admission.at + admission.wait - settings.full_state_interval) +
-							   ", and there is one in " + format_duration(settings.full_state_interval) +
-							   " for each dialog.",
+							   format_utc(admission.at + admission.wait - admission.interval) +
+							   ", and there is one in " + format_duration(admission.interval) + " for each dialog.",
 						   ask_later);
 }
 

@@ -57,6 +57,7 @@ struct Known {
 struct {
 	bool valid = false;
 	TimestampTz read_at = 0;
+	TimestampTz interval_since = 0;  // by the rule clock: when this session learned of the one in force
 	std::uint64_t invalidations = 0; // told apart: one that comes while the rows are being read
 	Known known{};
 } cache;
@@ -118,6 +119,7 @@ what_is_known() {
 	const TimestampTz at = GetCurrentTimestamp();
 	if (cache.valid && at >= cache.read_at && at < cache.read_at + kept_for)
 		return cache.known;
+	const Known last = cache.known;
 	Known known{};
 	known.settings = own_relation("setting");
 	known.admissions[0] = own_relation("full_state_0");
@@ -126,10 +128,22 @@ what_is_known() {
 	cache.valid = false;
 	const auto before = cache.invalidations;
 	read_spans(known);
+	// A version tells also of a change that was taken back meanwhile.
+	if (!OidIsValid(last.settings) || known.version != last.version || known.spans[0] != last.spans[0])
+		cache.interval_since = time_to_pg(now());
 	cache.known = known;
 	cache.read_at = at;
 	cache.valid = cache.invalidations == before;
 	return known;
+}
+
+Settings
+settings_of(const Known &known) {
+	Settings settings;
+	for (size_t i = 0; i < std::size(span_names); ++i)
+		if (known.found[i])
+			settings.*span_fields[i] = Duration(known.spans[i]);
+	return settings;
 }
 
 // 48 bits of a hash, beside a table that gives the lock its name.  In pg_locks: locktype object, classid the table.
@@ -158,17 +172,27 @@ begin_scan(Relation table, Relation index, Snapshot snapshot) {
 #endif
 }
 
+// One of the two tables, with its index.
+struct Admissions {
+	Relation table;
+	Relation index;
+};
+
+Admissions
+open_index_of(Relation table, LOCKMODE mode) {
+	return {table, index_open(RelationGetPrimaryKeyIndex(table), mode)};
+}
+
 // Looks with a snapshot that sees what is not committed too, and who it is of.  Under the dialog's lock nothing is
 // written meanwhile; what is under way may end, and is then seen as it was or as it is.
 void
-look(Relation table, Datum dialog, Found &found) {
-	const Relation index = index_open(RelationGetPrimaryKeyIndex(table), AccessShareLock);
+look(const Admissions &in, Datum dialog, Found &found) {
 	SnapshotData dirty;
 	InitDirtySnapshot(dirty);
 	ScanKeyData key;
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ, dialog);
-	TupleTableSlot *slot = table_slot_create(table, nullptr);
-	const IndexScanDesc scan = begin_scan(table, index, &dirty);
+	TupleTableSlot *slot = table_slot_create(in.table, nullptr);
+	const IndexScanDesc scan = begin_scan(in.table, in.index, &dirty);
 	index_rescan(scan, &key, 1, nullptr, 0);
 	while (!found.is_open && index_getnext_slot(scan, ForwardScanDirection, slot)) {
 		found.is_open = TransactionIdIsValid(dirty.xmin) || TransactionIdIsValid(dirty.xmax);
@@ -179,19 +203,36 @@ look(Relation table, Datum dialog, Found &found) {
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
 }
 
+// Whether the index must learn of the row.
+bool
+write_row(Relation table, HeapTuple row, Found &known) {
+	if (!known.exists) {
+		simple_heap_insert(table, row);
+		return true;
+	}
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes indexes;
+	simple_heap_update(table, &known.place, row, &indexes);
+	return indexes != TU_None;
+#else
+	simple_heap_update(table, &known.place, row);
+	return !HeapTupleIsHeapOnly(row);
+#endif
+}
+
+// By hand, as there is nothing but the row and its one index: what a query or the catalogs' functions prepare for it
+// costs more than the writing.
 void
-remember(Relation table, Datum dialog, TimestampTz at, Found &known) {
+remember(const Admissions &in, Datum dialog, TimestampTz at, Found &known) {
 	Datum values[] = {dialog, TimestampTzGetDatum(at)};
 	bool nulls[] = {false, false};
-	HeapTuple tuple = heap_form_tuple(RelationGetDescr(table), values, nulls);
-	if (known.exists)
-		CatalogTupleUpdate(table, &known.place, tuple);
-	else
-		CatalogTupleInsert(table, tuple);
-	heap_freetuple(tuple);
+	HeapTuple row = heap_form_tuple(RelationGetDescr(in.table), values, nulls);
+	if (write_row(in.table, row, known))
+		(void)index_insert(in.index, values, nulls, &row->t_self, in.table, UNIQUE_CHECK_YES, false,
+						   makeNode(IndexInfo)); // of which a btree asks nothing
+	heap_freetuple(row);
 	CommandCounterIncrement(); // so that this statement may write it again
 }
 
@@ -218,15 +259,17 @@ open_resting(Oid table) {
 
 struct Decision {
 	TimestampTz at;
+	std::int64_t interval;
 	bool is_open;
 	std::int64_t wait;
 };
 
 Decision
-decide(const Uuid &dialog, Duration interval) {
+decide(const Uuid &dialog) {
 	const Datum key = UUIDPGetDatum(reinterpret_cast<const pg_uuid_t *>(dialog.data()));
 	const Known known = what_is_known();
 	const Oid *oids = known.admissions;
+	const auto interval = settings_of(known).full_state_interval;
 	// For the time of the call only: a transaction may ask for any number of dialogs, and the server's table of locks
 	// has an end.  Whose admission is not committed yet is told by its row.
 	const LOCKTAG lock = lock_of(oids[0], dialog.data(), dialog.size());
@@ -234,18 +277,20 @@ decide(const Uuid &dialog, Duration interval) {
 	const Time at = now();
 	const int target = admission_table(at, interval);
 
-	const Relation written = table_open(oids[target], RowExclusiveLock);
+	const Admissions written = open_index_of(table_open(oids[target], RowExclusiveLock), RowExclusiveLock);
 	Found here;
 	Found there;
 	look(written, key, here);
-	if (!here.is_open) {
+	if (!here.is_open && resting_may_count(at, interval, time_from_pg(cache.interval_since))) {
 		if (const Relation resting = open_resting(oids[1 - target])) {
-			look(resting, key, there);
+			const Admissions rest = open_index_of(resting, AccessShareLock);
+			look(rest, key, there);
+			index_close(rest.index, AccessShareLock);
 			table_close(resting, AccessShareLock);
 		}
 	}
 
-	Decision decision{time_to_pg(at), here.is_open || there.is_open, 0};
+	Decision decision{time_to_pg(at), interval.count(), here.is_open || there.is_open, 0};
 	if (!decision.is_open) {
 		for (const Found *found : {&here, &there})
 			if (found->exists)
@@ -255,7 +300,9 @@ decide(const Uuid &dialog, Duration interval) {
 			remember(written, key, decision.at, here);
 	}
 	// Who was admitted keeps the table from being emptied until it is committed.
-	table_close(written, decision.is_open || decision.wait > 0 ? RowExclusiveLock : NoLock);
+	const LOCKMODE given_back = decision.is_open || decision.wait > 0 ? RowExclusiveLock : NoLock;
+	index_close(written.index, given_back);
+	table_close(written.table, given_back);
 	(void)LockRelease(&lock, ExclusiveLock, false);
 	return decision;
 }
@@ -400,15 +447,6 @@ register_recovery_callback() {
 	RegisterXactCallback(at_transaction_end, nullptr);
 }
 
-static Settings
-settings_of(const Known &known) {
-	Settings settings;
-	for (size_t i = 0; i < std::size(span_names); ++i)
-		if (known.found[i])
-			settings.*span_fields[i] = Duration(known.spans[i]);
-	return settings;
-}
-
 Settings
 recovery_settings() {
 	return settings_of(call([] { return what_is_known(); }));
@@ -421,9 +459,9 @@ recovery_policy() {
 }
 
 Admission
-admit_full_state(const Uuid &dialog, Duration interval) {
-	const auto decision = call([&] { return decide(dialog, interval); });
-	return {time_from_pg(decision.at), decision.is_open, Duration(decision.wait)};
+admit_full_state(const Uuid &dialog) {
+	const auto decision = call([&] { return decide(dialog); });
+	return {time_from_pg(decision.at), Duration(decision.interval), decision.is_open, Duration(decision.wait)};
 }
 
 void

@@ -19,6 +19,7 @@ std::string recovery_policy();
 // another transaction: while one that was admitted is open, everybody else is refused, whatever becomes of it.
 struct Admission {
 	Time at{};            // of the decision
+	Duration interval{};  // by the settings, at that moment
 	bool is_open = false; // another transaction is being admitted
 	Duration wait{};      // 0 where it is admitted, or another one is open
 	bool
@@ -26,7 +27,7 @@ struct Admission {
 		return !is_open && wait == Duration::zero();
 	}
 };
-Admission admit_full_state(const Uuid &dialog, Duration interval);
+Admission admit_full_state(const Uuid &dialog);
 
 // Has the table of admissions that is at rest emptied when this transaction commits, if nothing in it counts then, and
 // nobody is at it.

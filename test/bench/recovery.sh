@@ -1,8 +1,9 @@
 # What an admission costs beside a bare upsert of one row, each in a transaction of its own.  Sourced by engine.sh.
 
 recovery_dialogs=200000 # that come back again and again; no faster than once a second, or they would be refused
+recovery_warm=5          # s of each turn that are not counted: a session must have known the interval for 3
 
-# A new dialog each time, or one of so many in turn; the same key for both, and an actor for who takes one.
+# A new dialog each time, or one of so many in turn; the same key for both.  The actor comes with a request.
 write_admissions() { # bare|admit NEW|KNOWN FILE
 	local key="lpad(to_hex(nextval('bench.dialog')), 32, '0')::uuid"
 	[ "$2" = new ] || key="lpad(to_hex(nextval('bench.dialog') % $recovery_dialogs), 32, '0')::uuid"
@@ -10,7 +11,7 @@ write_admissions() { # bare|admit NEW|KNOWN FILE
 		echo "insert into bench.bare values ($key, clock_timestamp()) on conflict (dialog) do update
 			set admitted_at = excluded.admitted_at;"
 	else
-		echo "select chat_v11.admit_full_state($key, gen_random_uuid());"
+		echo "select chat_v11.admit_full_state($key, '00000000-0000-4000-8000-000000000007');"
 	fi >"$3"
 }
 
@@ -42,11 +43,13 @@ recovery_part() {
 							select lpad(to_hex(i), 32, '0')::uuid, now() - interval '1 min' from generate_series(0, $recovery_dialogs - 1) i" \
 							-c "insert into chat_v11.full_state_0 table bench.bare" -c "insert into chat_v11.full_state_1 table bench.bare"
 						query -c checkpoint
-						PGOPTIONS="-c synchronous_commit=$sync" pgbench -n -M $protocol -c 4 -j 2 -T "$turn" \
-							-f "$data/recovery.$kind.$way.sql" 2>"$data/recovery.errors" |
-							sed -n 's/^tps = \([0-9.]*\).*without.*/\1/p' >>"$data/recovery.$protocol.$sync.$kind.$way"
+						PGOPTIONS="-c synchronous_commit=$sync" pgbench -n -M $protocol -c 4 -j 2 -T $((recovery_warm + turn)) -P 1 \
+							-f "$data/recovery.$kind.$way.sql" >/dev/null 2>"$data/recovery.errors"
+						# progress: 6.0 s, 12345.6 tps, ...
+						awk -v warm=$recovery_warm '/^progress:/ && $2 > warm + 0.5 { sum += $4; n++ } END { print sum / n }' \
+							"$data/recovery.errors" >>"$data/recovery.$protocol.$sync.$kind.$way"
 						if grep -q ERR_ "$data/recovery.errors"; then
-							echo "recovery: refused, so the figures are none: $(head -n 1 "$data/recovery.errors")" >&2
+							echo "recovery: refused, so the figures are none: $(grep -m 1 ERR_ "$data/recovery.errors")" >&2
 							return 1
 						fi
 					done
@@ -63,8 +66,8 @@ recovery_part() {
 		done
 		printf ' %s |\n' "$5"
 	}
-	printf '\n4 clients of pgbench, %d turns of %d s each. The admission tells its event too, which the upsert does not.\n\n' \
-		"$runs" "$turn"
+	printf '\n4 clients of pgbench, %d turns of %d s each, after %d s that are not counted. The admission tells its event too, which the upsert does not.\n\n' \
+		"$runs" "$turn" "$recovery_warm"
 	echo '| one dialog a transaction | tps, simple | of bare | tps, prepared | of bare | target |'
 	echo '| --- | ---: | ---: | ---: | ---: | ---: |'
 	for sync in on off; do

@@ -79,6 +79,39 @@ BOOST_AUTO_TEST_CASE(tables_take_turns_of_four_intervals) {
 	BOOST_TEST(admission_table(Time(-4min) - 1us, 60s) == 0);
 }
 
+// Where the other table is not looked at, no row that counts can be there, whichever way a clock went.
+BOOST_AUTO_TEST_CASE(a_table_that_is_passed_over_holds_nothing_that_counts) {
+	const Time long_ago = noon - 24h;
+	for (const Duration interval : {Duration(1s), Duration(60s), Duration(61s), Duration(1h)}) {
+		const auto turn = admission_turn(interval);
+		int passed_over = 0;
+		for (Duration step{}; step < 2 * turn; step += turn / 97) {
+			const auto now = noon + step;
+			const auto table = admission_table(now, interval);
+			if (resting_may_count(now, interval, long_ago))
+				continue;
+			++passed_over;
+			for (Duration age = -2 * interval; age <= 2 * interval; age += interval / 50)
+				BOOST_REQUIRE(admission_table(now - age, interval) == table ||
+							  !full_state_wait(now - age, now, interval));
+		}
+		// Two quarters of a turn of four intervals; nearly all of one of more.
+		BOOST_TEST(passed_over >= 90);
+	}
+	// In the middle of a turn, with what was written by another interval.
+	const Time middle = Time(2min);
+	BOOST_TEST(!resting_may_count(middle, 60s, Time(-1h)));
+	BOOST_TEST(resting_may_count(middle, 60s, middle + 24h));
+	BOOST_TEST(resting_may_count(middle, 60s, middle + 1us));
+	BOOST_TEST(resting_may_count(middle, 60s, middle - 60s - 2s + 1us));
+	BOOST_TEST(!resting_may_count(middle, 60s, middle - 60s - 2s));
+	// At its ends.
+	BOOST_TEST(resting_may_count(Time(1min) - 1us, 60s, Time(-1h)));
+	BOOST_TEST(!resting_may_count(Time(1min), 60s, Time(-1h)));
+	BOOST_TEST(!resting_may_count(Time(3min) - 1us, 60s, Time(-1h)));
+	BOOST_TEST(resting_may_count(Time(3min), 60s, Time(-1h)));
+}
+
 BOOST_AUTO_TEST_CASE(back_off_doubles_up_to_the_cap) {
 	const std::int64_t steps[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000};
 	for (size_t i = 0; i < std::size(steps); ++i) {
