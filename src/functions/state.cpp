@@ -1,6 +1,7 @@
 // The state: read, set, forced.
 
 #include "pg/rollout.hpp"
+#include "pg/settings.hpp"
 
 namespace chat_v11 {
 
@@ -12,8 +13,12 @@ evaluation_after(const State &state) {
 	auto change = std::move(pg::last_change());
 	pg::last_change().reset();
 	const bool known = change && change->accepted.state.version == state.version;
-	if (!state.kill_switch && !(known && !change->gates.evaluation))
-		return pg::with_latest_snapshot([&] { return pg::evaluate_gates(state); });
+	if (!state.kill_switch && !(known && !change->gates.evaluation)) {
+		// Still under the lock that a kill needs.
+		auto gates = pg::with_latest_snapshot([&] { return pg::evaluate_gated(state); });
+		if (gates.evaluation)
+			return std::move(*gates.evaluation);
+	}
 
 	pg::Evaluation evaluation;
 	if (known && change->gates.evaluation) {
@@ -27,8 +32,13 @@ evaluation_after(const State &state) {
 	evaluation.input.state = state;
 	evaluation.input.now = std::max(evaluation.input.now, *state.entered_at);
 	// Another stage, another quiet period.
-	if (state.live())
-		pg::with_latest_snapshot([&] { pg::add_gate_log(evaluation.input, false); });
+	if (state.live()) {
+		const auto failure = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] {
+			pg::with_latest_snapshot([&] { pg::add_gate_log(evaluation.input, false); });
+		});
+		if (!failure.empty())
+			evaluation.input.gate_log_error = failure;
+	}
 	// The change is made; an answer that cannot be worked out must not undo it.
 	try {
 		evaluation.answer = evaluate(evaluation.input);

@@ -186,7 +186,11 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	if (is_gated(classified.transition)) {
 		require_no_freeze(classified.transition);
 		// What was opened until now is seen.
-		pg::with_latest_snapshot([&] { change.gates.evaluation = pg::evaluate_gates(state); });
+		pg::with_latest_snapshot([&] { change.gates = pg::evaluate_gated(state); });
+		if (!change.gates.evaluation)
+			throw gate_closed(std::string(name(classified.transition)) + " is refused, the gates cannot be read",
+							  "Their configuration: " + change.gates.unavailable + ".",
+							  "Find who locks it: select * from pg_locks where not granted;");
 	} else
 		change.gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms(), classified.target_kill);
 	const auto *evaluation = change.gates.evaluation ? &*change.gates.evaluation : nullptr;

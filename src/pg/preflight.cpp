@@ -134,6 +134,10 @@ run_self_test(const Evaluation &before, PreflightFacts &facts) {
 		facts.self_test_error = "not in a read-only transaction, which takes no events";
 		return;
 	}
+	if (!before.input.telemetry_error.empty()) {
+		facts.self_test_error = "telemetry cannot be read: " + before.input.telemetry_error;
+		return;
+	}
 	const auto end = Clock::now() + self_test_limit;
 	for (const auto &check : before.input.checks) {
 		if (check.gate != Gate::p0 || !check.counts())

@@ -120,16 +120,22 @@ add_incidents(GateInput &input, std::optional<Time> as_of) {
 	input.incident_error = error;
 }
 
+// `unread`: why nothing but the configuration is to be read, or "".
 static Evaluation
-evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides) {
+evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides,
+			const std::string &unread = {}) {
 	Evaluation evaluation;
 	evaluation.input = with_spi([&](Spi &spi) { return load_gate_input(spi, state, at, as_of); });
 	evaluation.input.mock_clock = mock_now().has_value();
 	if (overrides)
 		apply_overrides(evaluation.input, *overrides);
-	add_telemetry(evaluation.input);
-	add_gate_log(evaluation.input, as_of.has_value());
-	add_incidents(evaluation.input, as_of);
+	auto &input = evaluation.input;
+	if (unread.empty()) {
+		add_telemetry(input);
+		add_gate_log(input, as_of.has_value());
+		add_incidents(input, as_of);
+	} else
+		input.telemetry_error = input.gate_log_error = input.incident_error = unread;
 	evaluation.answer = evaluate(evaluation.input);
 	return evaluation;
 }
@@ -186,17 +192,25 @@ attempt_uncancelled(int milliseconds, const std::function<void()> &f) {
 	return failure;
 }
 
-std::string
-attempt_within(int limit, const std::function<void()> &f) {
-	const int milliseconds = within_statement(limit);
+// "" where f ended before its time was up.
+static std::string
+in_time(int milliseconds, const std::function<void()> &f) {
 	try {
 		const TimeBudget budget(milliseconds);
-		return attempt(f);
+		f();
+		return {};
 	} catch (const Error &) {
 		if (!TimeBudget::spent())
 			throw;
 		return "it took longer than " + std::to_string(milliseconds) + " ms";
 	}
+}
+
+std::string
+attempt_within(int limit, const std::function<void()> &f) {
+	std::string failure;
+	const auto late = in_time(within_statement(limit), [&] { failure = attempt(f); });
+	return late.empty() ? failure : late;
 }
 
 BoundedEvaluation
@@ -211,6 +225,23 @@ evaluate_within(const State &state, int milliseconds, bool is_kill) {
 	bounded.unavailable = attempt_within(milliseconds, [&] { bounded.evaluation = evaluate_gates(state); });
 	if (!bounded.unavailable.empty())
 		bounded.evaluation.reset();
+	return bounded;
+}
+
+BoundedEvaluation
+evaluate_gated(const State &state) {
+	BoundedEvaluation bounded;
+	const auto evaluate_as = [&](const std::string &unread) {
+		bounded.unavailable = in_time(kill_gate_timeout_ms(), [&] {
+			in_subtransaction([&] { bounded.evaluation = evaluate_at(state, now(), std::nullopt, nullptr, unread); });
+		});
+		if (!bounded.unavailable.empty())
+			bounded.evaluation.reset();
+		return bounded.unavailable;
+	};
+	const auto late = evaluate_as({});
+	if (!late.empty())
+		(void)evaluate_as(late);
 	return bounded;
 }
 

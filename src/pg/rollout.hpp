@@ -39,6 +39,9 @@ struct BoundedEvaluation {
 	std::string unavailable;
 };
 BoundedEvaluation evaluate_within(const State &state, int milliseconds, bool is_kill);
+// For one that the gates may refuse: a kill that waits for it must not wait for a table that somebody locked.  What was
+// not read in time is unknown to the answer; nothing where the configuration was not either.
+BoundedEvaluation evaluate_gated(const State &state);
 
 // What a function asks of the triggers beyond what a row can say.  Taken by the first row that is written while it is
 // open, and by no other.

@@ -29,7 +29,7 @@ Duration write_retention();
 // carries was checked when it came in, under the clock of then.
 bool is_restoring();
 
-// chat_v11.kill_gate_timeout: how long a kill may spend on reading the gates that it logs.
+// chat_v11.kill_gate_timeout: how long a change may spend on reading the gates, under the lock that a kill needs.
 int kill_gate_timeout_ms();
 
 // chat_v11.ddl_freeze: what becomes of DDL while a P0 incident is open.

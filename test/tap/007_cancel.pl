@@ -89,8 +89,61 @@ is($caller->query_safe('SELECT count(*) FROM generate_series(1, 1000000), pg_sle
 	'... and leaves no cancel behind');
 $caller->query_safe('RESET statement_timeout');
 
+# What the gates may refuse does not wait for them either: whoever kills would wait for it.
+sub soon
+{
+	my ($db, $sql) = @_;
+	my $began = time;
+	my (undef, $out, $err) =
+	  $node->psql($db, "SET chat_v11.kill_gate_timeout = '100ms'; SET client_min_messages = warning; $sql");
+	cmp_ok(time - $began, '<', 5, '... within a bound');
+	return "$out\n$err";
+}
+like(soon('postgres', $calls{'a promotion'}),
+	qr/ERROR:  ERR_GATE_CLOSED: [^\n]*\n(.*\n)*.*telemetry cannot be read: it took longer than 100 ms/,
+	'a promotion while the event files are locked: refused, and why');
+is(state($node), $before, '... nothing changed');
+my $waiting = $node->background_psql('postgres', on_error_stop => 0);
+$waiting->query_safe("SET chat_v11.kill_gate_timeout = '2s'");
+my $waiting_pid = $waiting->query_safe('SELECT pg_backend_pid()');
+$waiting->{stdin} .= $calls{'a promotion'} . ";\n";
+$waiting->{run}->pump_nb;
+$node->poll_query_until('postgres',
+	"SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $waiting_pid") or die;
+$started = time;
+like(ask($node, "SET client_min_messages = error; BEGIN; $calls{'a kill'}; ROLLBACK"), qr/^canary_1\|t/m,
+	'a kill behind a promotion that waits for the event files');
+cmp_ok(time - $started, '<', 6, '... waits as long as that one may, and no longer');
+$waiting->query('SELECT 1');
+like($waiting->{stderr}, qr/ERR_GATE_CLOSED/, '... which is refused');
+$waiting->quit;
+like(soon('postgres', "BEGIN; $calls{'a kill'}; " . set_sql('canary_1', 'false', 'resume')),
+	qr/ERROR:  ERR_GATE_CLOSED: .*\n(.*\n)*.*it took longer than 100 ms/, 'a resume: refused likewise');
+$holder->query_safe('ROLLBACK');
+
+$holder->query_safe('BEGIN; LOCK TABLE chat_v11.gate_check IN ACCESS EXCLUSIVE MODE');
+like(soon('postgres', $calls{'a promotion'}),
+	qr/ERR_GATE_CLOSED: promote is refused, the gates cannot be read\nDETAIL:  Their configuration: it took longer than 100 ms/,
+	'a promotion while the checks are locked');
+$holder->query_safe('ROLLBACK');
+
+# A start is an operator's to decide: it is told what is not known.
+ask($node, 'CREATE DATABASE unstarted');
+$node->safe_psql('unstarted', 'CREATE EXTENSION chat_v11');
+my $other = $node->background_psql('unstarted');
+$other->query_safe('BEGIN; ' . $waits{'the event files'});
+like(soon('unstarted', 'BEGIN; ' . set_sql('canary_1', 'false', 'start') . '; ROLLBACK'),
+	qr/^canary_1\|f\|1\n(.*\n)*.*telemetry cannot be read: it took longer than 100 ms/, 'a start while the event files are locked');
+like(soon('unstarted', "SELECT chat_v11.set_setting('preflight', 'enforce'); " . set_sql('canary_1', 'false', 'start')),
+	qr/ERR_GATE_CLOSED: (.*\n)*.*telemetry cannot be read: it took longer than 100 ms/, '... refused where the preflight is enforced');
+is(state($node, 'unstarted'), 'none', '... nothing changed');
+$other->query_safe('ROLLBACK');
+$other->quit;
+$holder->query_safe('BEGIN; ' . $waits{'the event files'});
+
 # Terminated: the session is gone, the others do not notice.
 my $doomed = $node->background_psql('postgres', on_error_stop => 0);
+$doomed->query_safe("SET chat_v11.kill_gate_timeout = '60s'");
 my $doomed_pid = $doomed->query_safe('SELECT pg_backend_pid()');
 $doomed->{stdin} .= $calls{'a promotion'} . ";\n";
 $doomed->{run}->pump_nb;
