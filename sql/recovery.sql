@@ -153,6 +153,15 @@ SELECT chat_v11.admit_resync('b'), chat_v11.resync_backoff_ms(1, 'b') > 0, chat_
 RESET ROLE;
 -- What does not count any more is dropped by the fold, one table at a time, and never what counts.
 SELECT (chat_v11.set_setting('full_state_interval', '60 s')).value;
+-- The other table is where the last one was admitted by the interval before: now in the middle of a turn of its own.
+SET chat_v11.mock_now = '2026-03-01 12:58:20+00';
+SELECT fixture.full_state(600, 7);
+SET chat_v11.mock_now = '2026-03-01 12:58:30+00';
+SELECT (chat_v11.set_setting('full_state_interval', '2 min')).value;
+SET chat_v11.mock_now = '2026-03-01 12:58:50+00';
+SELECT fixture.full_state(600, 7);
+SELECT (SELECT count(*) FROM chat_v11.full_state_0 WHERE dialog = fixture.id(600)) AS zero, (SELECT count(*) FROM chat_v11.full_state_1 WHERE dialog = fixture.id(600)) AS one;
+SELECT (chat_v11.set_setting('full_state_interval', '60 s')).value;
 CREATE FUNCTION fixture.stored() RETURNS text LANGUAGE sql AS $$SELECT format('%s %s', (SELECT count(*) FROM chat_v11.full_state_0), (SELECT count(*) FROM chat_v11.full_state_1))$$;
 DELETE FROM chat_v11.full_state_0;
 DELETE FROM chat_v11.full_state_1;
