@@ -6,6 +6,7 @@
 # Nothing is installed: the extension is staged into a folder that is gone afterwards, together with the servers' data.
 # Root may not run a server, so root becomes postgres for the tests; the tests are copied, because postgres need not be
 # able to read this checkout.  Several runs may go side by side.  KEEP_TMP=1 leaves the folder for a look at the logs.
+# JOBS tests run at once, 2 by default: they wait more than they work, but some measure how soon a guard acts.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -76,7 +77,7 @@ rc=0
 	PG_REGRESS="$pgxs/../test/regress/pg_regress" \
 	CHAT_V11_STAGE="$dir/stage" CHAT_V11_PKGLIBDIR="$("$pg_config" --pkglibdir)" \
 	CHAT_V11_SHAREDIR="$("$pg_config" --sharedir)" \
-	prove --timer -I "$pgxs/../test/perl" -I "$dir/tests" "${tests[@]}" 2>&1 | tee "$dir/output" || rc=$?
+	prove --timer -j "${JOBS:-2}" -I "$pgxs/../test/perl" -I "$dir/tests" "${tests[@]}" 2>&1 | tee "$dir/output" || rc=$?
 grep -Eq '^Files=[1-9][0-9]*, Tests=[1-9]' "$dir/output" || { echo "run.sh: no test ran" >&2; rc=1; }
 # What the servers and clients said, where something failed.
 if [ $rc != 0 ]; then
