@@ -59,9 +59,10 @@ append_steps(const Rows &rows, std::vector<Step> &steps) {
 	}
 }
 
-// The steps in [from, to]; and, where it was killed at either end, the kill before and the resume after.
+// The steps in [from, to]; where it was killed at the beginning, the kill before; where it was killed at the end of the
+// incident, the resume that ended that, however late.
 std::vector<Step>
-load_steps(Spi &spi, Time from, Time to) {
+load_steps(Spi &spi, Time from, Time end, Time to) {
 	std::vector<Step> steps;
 	if (load_state_at(spi, from - Duration(1)).killed())
 		append_steps(spi.query(STEPS "WHERE h.to_kill_switch AND NOT h.from_kill_switch AND h.changed_at < $2 "
@@ -70,11 +71,15 @@ load_steps(Spi &spi, Time from, Time to) {
 					 steps);
 	append_steps(spi.query(STEPS "WHERE h.changed_at BETWEEN $2 AND $3 ORDER BY h.id", Params() << arrow << from << to),
 				 steps);
-	if (load_state_at(spi, to).killed())
+	if (load_state_at(spi, end).killed()) {
+		std::vector<Step> resumed;
 		append_steps(spi.query(STEPS "WHERE h.from_kill_switch AND NOT h.to_kill_switch AND h.changed_at > $2 "
 									 "ORDER BY h.id LIMIT 1",
-							   Params() << arrow << to),
-					 steps);
+							   Params() << arrow << end),
+					 resumed);
+		if (!resumed.empty() && resumed.front().at > to)
+			steps.push_back(std::move(resumed.front()));
+	}
 	return steps;
 }
 
@@ -339,7 +344,8 @@ read_checklist(std::int64_t id) {
 		input.incident = load_incident(spi, id);
 		input.notes = load_notes(spi, id);
 		input.items = load_action_items(spi, id);
-		input.steps = load_steps(spi, story_begin(spi, input.incident), last_word(input.incident));
+		input.steps = load_steps(spi, story_begin(spi, input.incident), input.incident.closed_at.value_or(now()),
+								 last_word(input.incident));
 		input.killed_when_opened = load_state_at(spi, input.incident.opened_at).killed();
 	});
 	const auto state = with_spi([](Spi &spi) { return load_state(spi).state; });

@@ -211,7 +211,12 @@ BOOST_AUTO_TEST_CASE(who_noticed) {
 	input.sights[1].by_guard = false;
 	BOOST_TEST(contains(story(input), "The guard noticed it")); // its own act wrote the row
 	input.checklist.steps[0].changed_by = "oncall";
-	BOOST_TEST(contains(story(input), "The gates showed it at 2026-03-01 11:00:00 UTC"));
+	BOOST_TEST(contains(story(input), "oncall acted at 2026-03-01 11:00:00 UTC: the gates said ROLLBACK: P0"));
+	BOOST_TEST(contains(postmortem_text(input), "| Noticed by | people: oncall, at 2026-03-01 11:00:00 UTC |"));
+	input.sights[1].at -= 1s;
+	BOOST_TEST(contains(story(input), "The gates showed it at 2026-03-01 10:59:59 UTC"));
+	BOOST_TEST(contains(postmortem_text(input), "| Noticed by | the gates, at 2026-03-01 10:59:59 UTC |"));
+	input.sights[1].at += 1s;
 	BOOST_TEST(contains(story(input), "oncall killed the rollout at 11:00:00 UTC"));
 	input.sights.clear();
 	BOOST_TEST(contains(story(input), "No gate showed anything: people noticed it."));
