@@ -11,10 +11,16 @@ using namespace postmortem;
 
 namespace {
 
+// Also the kill of a rollout that nobody had started.
+bool
+kills(const Step &step) {
+	return step.to_kill && (!step.from_kill || step.from == not_started);
+}
+
 const Step *
 first_kill(const PostmortemInput &input) {
 	for (const auto &step : input.checklist.steps)
-		if (step.to_kill && !step.from_kill && step.at >= input.from)
+		if (kills(step) && step.at >= input.from)
 			return &step;
 	return nullptr;
 }
@@ -100,10 +106,10 @@ outages(const PostmortemInput &input) {
 	// Of the kill that is in force: whether it belongs to this story.  Nothing where the steps do not show it.
 	std::optional<bool> ours;
 	for (const auto &step : input.checklist.steps) {
-		// A start looks like a resume: before it nobody was live.
-		if (step.transition == "config" || step.transition == "start")
+		// A start looks like a resume, and is one only after a kill: before it nobody was live.
+		if (step.transition == "config" || (step.transition == "start" && !ours))
 			continue;
-		if (step.to_kill && !step.from_kill) {
+		if (kills(step)) {
 			ours = step.at <= story_end(input);
 			if (*ours)
 				found.push_back({step.at, &step, nullptr});

@@ -77,7 +77,7 @@ distance(Time opened, Time at) {
 		std::chrono::duration_cast<std::chrono::seconds>(floor_second(at) - floor_second(opened)).count();
 	const auto far = seconds < 0 ? -seconds : seconds;
 	char text[48];
-	std::snprintf(text, sizeof text, "%s%lld:%02lld:%02lld", seconds < 0 ? "−" : "+",
+	std::snprintf(text, sizeof text, "%s%lld:%02lld:%02lld", seconds < 0 ? "-" : "+",
 				  static_cast<long long>(far / 3600), static_cast<long long>(far / 60 % 60),
 				  static_cast<long long>(far % 60));
 	return text;

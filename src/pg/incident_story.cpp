@@ -23,7 +23,8 @@ constexpr int users_within_ms = 10'000;
 
 constexpr const char *arrow = " → "; // a parameter: a statement's own text is in the server's encoding
 #define STEPS                                                                                                          \
-	"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' THEN 'not started' ELSE "               \
+	"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' OR (h.version = 1 AND h.transition <> " \
+	"'config') THEN 'not started' ELSE "                                                                               \
 	"h.from_stage || CASE WHEN h.from_kill_switch THEN ', killed' ELSE ', live' END END, "                             \
 	"h.to_stage || CASE WHEN h.to_kill_switch THEN ', killed' ELSE ', live' END, h.from_kill_switch, "                 \
 	"h.to_kill_switch, h.decision, h.approved_by, h.changed_by, h.note, h.version, h.overridden, "                     \

@@ -268,6 +268,14 @@ BOOST_AUTO_TEST_CASE(how_long_v11_was_off) {
 								 step(7, noon - 50min, "rollback", "canary_10, live", "canary_1, live", guard_name));
 	BOOST_TEST(contains(story(input), "The rollout was not killed. The guard took it back at 2026-03-01 11:10:00 UTC, "
 									  "from canary_10, live to canary_1, live."));
+	// An incident before the start: its kill found nobody live.
+	input.checklist.steps = {step(1, noon - 59min, "kill", "not started", "canary_1, killed", "oncall")};
+	input.checklist.killed_when_opened = true;
+	BOOST_TEST(off(input) == "59 min: killed at 2026-03-01 11:01:00 UTC by oncall, and still is");
+	BOOST_TEST(postmortem::state_before(input) == "not started");
+	input.checklist.steps.push_back(step(2, noon - 20min, "start", "not started", "canary_1, live", "the IC"));
+	BOOST_TEST(off(input).ends_with("live again from 11:40:00 UTC, resumed by the IC"));
+	input.checklist.killed_when_opened = false;
 	input.checklist.steps = {step(1, noon - 50min, "start", "not started", "canary_1, live", "oncall")};
 	BOOST_TEST(off(input) == "not at all");
 	input = told();
@@ -308,8 +316,8 @@ BOOST_AUTO_TEST_CASE(one_time_line_in_order) {
 	BOOST_TEST(
 		in_order(postmortem::timeline(input),
 				 {"Before the first sign the gates said PROCEED, and no P0 or P1 check failed.", "| **2026-03-01** |",
-				  "| 11:00:00 | −0:01:00 | gates | PROCEED → **ROLLBACK**: P0 send_stall_rate",
-				  "| 11:00:00 | −0:01:00 | chat_v11 guard | **kill** canary_10, live → canary_1, killed (decision 1) |",
+				  "| 11:00:00 | -0:01:00 | gates | PROCEED → **ROLLBACK**: P0 send_stall_rate",
+				  "| 11:00:00 | -0:01:00 | chat_v11 guard | **kill** canary_10, live → canary_1, killed (decision 1) |",
 				  "| 11:01:00 | +0:00:00 | the scribe | **opened** as a P0, IC the IC |",
 				  "| 11:10:00 | +0:09:00 | the scribe | **decision 2**: roll back the build |",
 				  "| 11:31:00 | +0:30:00 | the scribe | **closed** |",
@@ -571,7 +579,7 @@ BOOST_AUTO_TEST_CASE(a_long_incident_stays_readable) {
 BOOST_AUTO_TEST_CASE(distances) {
 	using postmortem::distance;
 	BOOST_TEST(distance(noon, noon) == "+0:00:00");
-	BOOST_TEST(distance(noon, noon - 1s) == "−0:00:01");
+	BOOST_TEST(distance(noon, noon - 1s) == "-0:00:01");
 	BOOST_TEST(distance(noon, noon + 100h + 2min + 3s) == "+100:02:03");
 	BOOST_TEST(postmortem::with_share("canary_1, killed") == "canary_1, killed: nobody");
 	BOOST_TEST(postmortem::with_share("not started") == "not started: nobody");
