@@ -37,6 +37,8 @@ gates_text(const std::string &decision, const std::string &reasons) {
 
 std::string
 cadence(const PostmortemInput &input) {
+	if (!freezes(incident_of(input).severity))
+		return "Of a P2 no decisions are owed.\n";
 	const auto interval = input.settings.decision_interval;
 	auto since = incident_of(input).opened_at;
 	Time worst_from{};

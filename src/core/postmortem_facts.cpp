@@ -80,6 +80,18 @@ incident_of(const PostmortemInput &input) {
 	return input.checklist.incident;
 }
 
+std::string
+first_ic(const PostmortemInput &input) {
+	const auto &incident = incident_of(input);
+	const auto before = std::string(name(incident.opened_as)) + ", IC ";
+	const auto after = ": " + incident.title;
+	for (const auto &note : input.checklist.notes)
+		if (note.kind == NoteKind::opened && note.text.size() > before.size() + after.size() &&
+			note.text.starts_with(before) && note.text.ends_with(after))
+			return note.text.substr(before.size(), note.text.size() - before.size() - after.size());
+	return incident.ic;
+}
+
 bool
 by_guard(const std::string &who) {
 	return who == guard_name;

@@ -45,6 +45,9 @@ std::string value_text(const std::string &metric, double value);
 const Incident &incident_of(const PostmortemInput &input);
 const MetricStory *story_of(const PostmortemInput &input, const std::string &metric); // or null
 
+// Who led when it was opened; handing over writes another into the incident.
+std::string first_ic(const PostmortemInput &input);
+
 // A time in which nobody had v1.1.
 struct Outage {
 	std::optional<Time> from; // nothing where the log does not go back to it

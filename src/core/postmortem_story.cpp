@@ -157,7 +157,9 @@ how_it_was_led(const PostmortemInput &input) {
 					   (floor_second(sign) < floor_second(incident.opened_at)
 							? ", " + span(sign, incident.opened_at) + " after the first sign"
 							: std::string()) +
-					   ", with " + cell(incident.ic, name_bytes) + " as its IC. ";
+					   ", with " + cell(first_ic(input), name_bytes) + " as its IC" +
+					   (first_ic(input) == incident.ic ? "" : ", and " + cell(incident.ic, name_bytes) + " later") +
+					   ". ";
 	for (const auto &note : input.checklist.notes)
 		if (note.kind == NoteKind::escalated) {
 			text += who_acted(note.author) + " made it a " + std::string(name(incident.severity)) + " at " +
@@ -243,7 +245,8 @@ head(const PostmortemInput &input) {
 		severity += ", opened as " + std::string(name(incident.opened_as)) + ", escalated at " +
 					at_second(*incident.escalated_at);
 	text += row("Severity", severity);
-	text += row("IC", cell(incident.ic, name_bytes));
+	text += row("IC", (first_ic(input) == incident.ic ? "" : cell(first_ic(input), name_bytes) + ", then ") +
+						  cell(incident.ic, name_bytes));
 	if (const auto harm = first_harm(input))
 		text += row("First harm", at_second(harm->at) + ": " + harm_text(*harm));
 	text += row("Noticed by", who_noticed(input));

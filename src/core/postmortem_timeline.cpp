@@ -52,7 +52,7 @@ note_text(const PostmortemInput &input, const IncidentNote &note, const std::vec
 	case NoteKind::decision: return "**decision " + number_of(all, &note) + "**: " + text;
 	// The heading and the summary have their texts.
 	case NoteKind::opened:
-		return "**opened** as a " + std::string(name(incident.opened_as)) + ", IC " + cell(incident.ic, name_bytes);
+		return "**opened** as a " + std::string(name(incident.opened_as)) + ", IC " + cell(first_ic(input), name_bytes);
 	case NoteKind::closed: return "**closed**";
 	case NoteKind::escalated: {
 		const auto *red = &input.sights;

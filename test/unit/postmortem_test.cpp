@@ -294,6 +294,20 @@ BOOST_AUTO_TEST_CASE(what_has_become_of_it_since) {
 	BOOST_TEST(!contains(postmortem_text(input), "State after"));
 }
 
+BOOST_AUTO_TEST_CASE(who_led) {
+	auto input = told();
+	BOOST_TEST(contains(postmortem_text(input), "| IC | the IC |"));
+	input.checklist.incident.ic = "the IC of the day: relief";
+	const auto text = postmortem_text(input);
+	BOOST_TEST(contains(text, "| IC | the IC, then the IC of the day: relief |"));
+	BOOST_TEST(contains(text, "with the IC as its IC, and the IC of the day: relief later."));
+	BOOST_TEST(contains(text, "**opened** as a P0, IC the IC |"));
+	input.checklist.notes[0].text = "somebody else's words";
+	BOOST_TEST(contains(postmortem_text(input), "**opened** as a P0, IC the IC of the day: relief |"));
+	input.checklist.incident.severity = Severity::p2;
+	BOOST_TEST(contains(postmortem_text(input), "Of a P2 no decisions are owed."));
+}
+
 BOOST_AUTO_TEST_CASE(an_escalation) {
 	auto input = told();
 	input.checklist.incident.opened_as = Severity::p1;
