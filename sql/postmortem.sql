@@ -136,6 +136,9 @@ CALL fixture.at('2026-03-05 19:59:59.999999+00');
 SELECT * FROM chat_v11.completion() WHERE NOT met;
 CALL fixture.at('2026-03-05 20:00+00');
 SELECT * FROM chat_v11.completion();
+-- Another kill days after is not theirs.
+SELECT fixture.ask('canary_1', true);
+SELECT id, done, remark FROM chat_v11.incident, chat_v11.checklist(id) WHERE n = 8 ORDER BY id;
 \pset tuples_only off
 \pset format aligned
 \set ECHO none

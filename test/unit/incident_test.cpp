@@ -294,6 +294,39 @@ BOOST_AUTO_TEST_CASE(the_ten_points) {
 	BOOST_TEST(contains(point(list, 8).remark, "was forced"));
 }
 
+BOOST_AUTO_TEST_CASE(the_resume_of_an_incident_is_its_own) {
+	auto list = listed(Severity::p0, green());
+	const auto resumed = [&] {
+		const auto told = point(list, 8);
+		return (told.done ? "yes: " : "no: ") + told.remark;
+	};
+	BOOST_TEST(resumed() == "yes: it was never stopped");
+	list.steps = {step(40min, "kill", false, true), step(21min, "resume", true, false)};
+	BOOST_TEST(resumed() == "yes: it was never stopped"); // all of it before
+	list.steps.pop_back();
+	list.killed_when_opened = true;
+	list.incident.closed_at = noon - 7min;
+	BOOST_TEST(contains(resumed(), "no: not resumed yet: select * from public.chat_set_v11_rollout_state("));
+	list.steps.push_back(step(10min, "config", true, false)); // says nothing of the switch
+	BOOST_TEST(contains(resumed(), "no: not resumed yet"));
+	list.steps.push_back(step(9min, "resume", true, false));
+	list.steps.push_back(step(8min, "kill", false, true));
+	BOOST_TEST(contains(resumed(), "no: not resumed yet")); // whatever is the state of now
+	list.steps.push_back(step(6min, "re-kill", true, true));
+	list.steps.push_back(step(5min, "resume", true, false));
+	constexpr auto at_the_end = "yes: at 2026-03-01 11:55:00 UTC by chat_v11 guard";
+	BOOST_TEST(resumed() == at_the_end);
+	// Another kill, another resume, by force: of another incident.
+	list.steps.push_back(step(4min, "kill", false, true));
+	list.gates = evaluate(calm_after_kill());
+	BOOST_TEST(resumed() == at_the_end);
+	list.steps.push_back(step(3min, "resume", true, false));
+	list.steps.back().overridden = true;
+	BOOST_TEST(resumed() == at_the_end);
+	list.incident.closed_at.reset();
+	BOOST_TEST(contains(resumed(), "no: row 9 of the log, at 2026-03-01 11:57:00 UTC, was forced by "));
+}
+
 BOOST_AUTO_TEST_CASE(a_complete_rollout) {
 	BOOST_TEST(unmet(complete()) == "");
 	auto input = complete();
