@@ -309,7 +309,8 @@ BOOST_AUTO_TEST_CASE(roles_in_any_case) {
 BOOST_AUTO_TEST_CASE(a_person_is_a_name_in_one_line) {
 	validate_person("anna (+49 30 1234)");
 	validate_person(std::string(256, 'x'));
-	for (const auto &wrong : {std::string(), std::string("  "), std::string(257, 'x'), std::string("a\nb")})
+	for (const auto &wrong : {std::string(), std::string("  "), std::string(257, 'x'), std::string("a\nb"),
+							  std::string("\u200B "), std::string("a\u202Eb"), std::string("a\u2028b")})
 		BOOST_TEST(refusal_of([&] { validate_person(wrong); }).token() == "ERR_INVALID_ARGUMENT");
 }
 
