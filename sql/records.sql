@@ -27,6 +27,16 @@ SELECT (chat_v11.set_check('write_reject_rate', 0.02, p_note => E'noisy\n# night
 SET chat_v11.mock_now = '2026-03-01 12:30+00';
 SELECT fixture.healthy('2026-03-01 12:00+00', '2026-03-01 12:30+00', 200, 19800);
 SELECT fixture.guard('2026-03-01 12:01+00', '2026-03-01 12:30+00');
+-- Where the CI gate binds, a missing run is a NO-GO, in the words of the refusal; and a GO once it is there.
+BEGIN;
+SELECT (chat_v11.set_setting('preflight', 'enforce')).value;
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'GO\*\*|CI gate|ci_gate|^Next:';
+SELECT fixture.ask('canary_10', false);
+SELECT count(chat_v11.attest('ci:canary_10', 'run 1', false));
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'GO\*\*|ci_gate';
+SELECT count(chat_v11.attest('ci:canary_10', 'run 2'));
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'GO\*\*|ci_gate';
+ROLLBACK;
 SELECT count(chat_v11.attest('ci:canary_10', 'run 2'));
 SET timezone = 'Asia/Tokyo';
 SET datestyle = 'SQL, DMY';
