@@ -25,7 +25,7 @@ std::string cell(const std::string &text, size_t most);
 inline constexpr size_t name_bytes = 100;
 inline constexpr size_t line_bytes = 240;
 inline constexpr size_t text_bytes = 1000;
-inline constexpr const char *cut_mark = "…";
+inline constexpr const char *cut_mark = "...";
 
 inline constexpr const char *not_started = "not started"; // as describe() has it
 

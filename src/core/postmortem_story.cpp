@@ -178,7 +178,7 @@ how_it_was_led(const PostmortemInput &input) {
 			", after " + span(incident.opened_at, *incident.closed_at);
 	for (const auto &note : input.checklist.notes)
 		if (note.kind == NoteKind::closed)
-			text += ": “" + cell(note.text, line_bytes) + "”";
+			text += ": \"" + cell(note.text, line_bytes) + "\"";
 	return text + ".\n";
 }
 

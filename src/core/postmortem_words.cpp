@@ -120,7 +120,7 @@ value_text(const std::string &metric, double value) {
 std::string
 figure_text(const std::string &metric, const Figure &figure) {
 	if (!figure.value)
-		return "–";
+		return "-";
 	auto text = value_text(metric, *figure.value);
 	if (metric.ends_with("_rate"))
 		text += " (" + std::to_string(figure.numerator) + " of " + std::to_string(figure.denominator) + ")";

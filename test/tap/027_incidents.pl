@@ -173,8 +173,15 @@ easy_rollout($node, 'latin1');
 sql($node, 'latin1', "SET client_min_messages = error; SET client_encoding = 'UTF8'; "
 	  . "SELECT chat_v11.open_incident('P1', 'd\xc3\xa9j\xc3\xa0 vu', 'oncall')");
 my $story = sql($node, 'latin1', "SET client_encoding = 'UTF8'; SELECT chat_v11.postmortem(1)");
-like($story, qr/limit_value[^|]*1800 \? 0/, 'LATIN1: a postmortem, where an arrow is a question mark');
-like($story, qr/d\xc3\xa9j\xc3\xa0 vu/, '... and nothing else is');
+like($story, qr/limit_value[^|]*1800 -> 0/, 'LATIN1: a postmortem');
+like($story, qr/d\xc3\xa9j\xc3\xa0 vu/, '... in its letters');
+sql($node, 'latin1', "SELECT chat_v11.note_incident(1, repeat('long ', 100), k) FROM unnest('{fact,decision,check:6}'::text[]) k");
+# A question is at the end of its line.
+foreach my $page ('postmortem(1)', "go_no_go('canary_10')", 'handover()', 'decision_log()', 'checklist(1)')
+{
+	unlike(sql($node, 'latin1', "SET client_encoding = 'UTF8'; SELECT p::text FROM chat_v11.$page p"), qr/\?(?!$)/m,
+		"... and no character of $page is lost");
+}
 
 # ---- Every place where opening a P0 may fail: either nothing has happened, or the kill stands
 
