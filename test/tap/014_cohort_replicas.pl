@@ -414,6 +414,14 @@ is(ask($subscriber, "SELECT (SELECT value FROM chat_v11.setting WHERE name = 'fu
 	'2 min, name of the IC', '... and settings and roster are its own');
 like(server_log($subscriber), qr/LOG:  chat_v11: rows of chat_v11\.full_state_\d that come by subscription are passed over/, '... of which the log tells');
 ask($subscriber, 'DROP SUBSCRIPTION release');
+# A first copy of all of it stops at no table, and leaves what each server has of its own.
+ask($subscriber, 'DROP TABLE signal');
+ask($subscriber, 'CREATE TABLE signal (id int PRIMARY KEY, stage text, kill boolean)');
+$before = ask($subscriber, $mine);
+subscribe();
+is(ask($subscriber, $mine), $before, 'subscriber: a first copy of all tables leaves its own as they are');
+still_kills('after a first copy');
+ask($subscriber, 'DROP SUBSCRIPTION release');
 
 # ---- The standby takes over, under sessions that asked it before ----
 turn(0);
