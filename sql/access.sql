@@ -47,8 +47,8 @@ SELECT p.oid::regprocedure FROM pg_proc p WHERE (p.pronamespace = 'chat_v11'::re
 	AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%pg_temp');
 -- Who did it: the role that logged in; a claim only annotates.
 SET SESSION AUTHORIZATION regress_operator;
-SET request.jwt.claims = '{"sub": "alice"}';
-SELECT kill_switch FROM public.chat_set_v11_rollout_state('canary_1', true, 'as alice says');
+SET request.jwt.claims = '{"sub": "oncall"}';
+SELECT kill_switch FROM public.chat_set_v11_rollout_state('canary_1', true, 'as oncall says');
 SET request.jwt.claims = 'no json';
 SELECT kill_switch FROM public.chat_set_v11_rollout_state('canary_1', true, 'as nobody says');
 RESET SESSION AUTHORIZATION;

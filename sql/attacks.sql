@@ -10,7 +10,7 @@
 SET chat_v11.mock_now = '2026-03-01 12:00:00+00';
 SELECT fixture.ask('canary_1', false);
 -- A claim is an annotation: whatever bytes it has, the chain holds and nothing is refused.
-SET request.jwt.claims = '{"sub": "alice\u0000x\nversion 9: forged"}';
+SET request.jwt.claims = '{"sub": "oncall\u0000x\nversion 9: forged"}';
 SELECT fixture.ask('canary_1', false);
 SELECT approved_by FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1;
 SET request.jwt.claims = '{"sub": 7}';
@@ -32,14 +32,14 @@ SELECT split_part(fixture.ask('canary_10', false), E'\n', 1);
 SELECT fixture.attempt($$WITH a AS (UPDATE chat_v11.setting SET value = '00:16:00' WHERE name = 'metric_window' RETURNING 1) UPDATE chat_v11.rollout_state SET note = 'cte'$$);
 -- Break-glass in form only: blanks are no reason, and the caller by another name is still the caller.
 SELECT fixture.attempt(format($$SELECT chat_v11.force_rollout_state('canary_1', false, %L, %L)$$, n, a)) LIKE pattern FROM (VALUES
-	(repeat(' ', 30), 'bob', '22023%note of 20%'), ('a reason of sufficient length', ' ', '22023%needs an approver%'), ('a reason of sufficient length', ' ' || upper(session_user) || ' ', '42501%'),
-	('a reason of sufficient length', 'bob', 'ok%')) v(n, a, pattern);
-SET request.jwt.claims = '{"sub": "carol"}';
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'a hold needs two people too', 'Carol')$$);
+	(repeat(' ', 30), 'lead', '22023%note of 20%'), ('a reason of sufficient length', ' ', '22023%needs an approver%'), ('a reason of sufficient length', ' ' || upper(session_user) || ' ', '42501%'),
+	('a reason of sufficient length', 'lead', 'ok%')) v(n, a, pattern);
+SET request.jwt.claims = '{"sub": "sre"}';
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'a hold needs two people too', 'Sre')$$);
 RESET request.jwt.claims;
 -- Break-glass cannot rule out a breach that it cannot read.
 ALTER TABLE chat_v11.event RENAME TO hidden;
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'a reason of sufficient length', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'a reason of sufficient length', 'lead')$$);
 ALTER TABLE chat_v11.hidden RENAME TO event;
 -- A kill by upsert or MERGE works with and without a row.
 SELECT fixture.attempt($$INSERT INTO chat_v11.rollout_state (stage, kill_switch) VALUES ('full', true) ON CONFLICT (singleton) DO UPDATE SET kill_switch = true, note = 'upsert'$$);

@@ -68,7 +68,7 @@ SET chat_v11.mock_now = '2026-03-01 14:10:00+00';
 SELECT fixture.event('timeline_duplicate', '2026-03-01 14:10:00+00');
 SET chat_v11.mock_now = '2026-03-01 14:30:00+00';
 SELECT fixture.ask('canary_1', false);
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'break-glass does not lift a breach', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'break-glass does not lift a breach', 'lead')$$);
 SET chat_v11.mock_now = '2026-03-01 14:40:00+00';
 SELECT fixture.event('pending_forever', '2026-03-01 14:20:00+00');
 SELECT fixture.ask('canary_1', false);

@@ -57,12 +57,12 @@ SELECT fixture.attempt($$INSERT INTO chat_v11.setting VALUES ('bucketing', 'fnv1
 SELECT fixture.attempt($$INSERT INTO chat_v11.setting VALUES ('bucketing', 'fnv1a') ON CONFLICT (name) DO UPDATE SET value = excluded.value$$);
 SELECT * FROM fixture.choice;
 -- Frozen on every way through the stages.
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'lead')$$);
 SELECT * FROM fixture.choice;
 SELECT fixture.choose('fnv1a');
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'lead')$$);
 SELECT * FROM fixture.choice;
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('full', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('full', false, 'long enough to be a reason', 'lead')$$);
 SELECT * FROM fixture.choice;
 SELECT fixture.ask('canary_50', false), fixture.ask('canary_1', false);
 SELECT * FROM fixture.choice;

@@ -12,7 +12,7 @@ CREATE DATABASE chat_v11_sql_ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LOCAL
 \set home :DBNAME
 \pset format unaligned
 \pset tuples_only on
-\set begin 'SET client_min_messages = error; CREATE EXTENSION chat_v11; SELECT public.chat_set_v11_rollout_state(''canary_1'', false, ''start''), chat_v11.force_rollout_state(''canary_10'', false, ''long enough to be a reason'', ''bob''), chat_v11.force_rollout_state(''canary_50'', false, ''long enough to be a reason'', ''bob'') \\g /dev/null'
+\set begin 'SET client_min_messages = error; CREATE EXTENSION chat_v11; SELECT public.chat_set_v11_rollout_state(''canary_1'', false, ''start''), chat_v11.force_rollout_state(''canary_10'', false, ''long enough to be a reason'', ''lead''), chat_v11.force_rollout_state(''canary_50'', false, ''long enough to be a reason'', ''lead'') \\g /dev/null'
 SELECT jsonb_agg(r) AS ascii_rows FROM jsonb_array_elements(:'vectors'::jsonb -> 'rows') r WHERE r ->> 'id' ~ '^[ -~]+$' \gset
 \set ascii 'SELECT count(*), count(*) FILTER (WHERE chat_v11.bucket(id) <> flagd_v2_bucket OR public.chat_is_v11_enabled(id) <> (flagd_v2_bucket < 5000)) FROM jsonb_to_recordset(:''ascii_rows'') AS r(id text, flagd_v2_bucket integer);'
 \set ECHO all

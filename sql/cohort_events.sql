@@ -33,13 +33,13 @@ SET chat_v11.mock_now = '2026-03-01 12:30:00+00';
 SELECT fixture.ask('canary_1', false);
 INSERT INTO :all;
 BEGIN;
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'lead')$$);
 INSERT INTO :all RETURNING cohort;
 ROLLBACK;
 INSERT INTO :all RETURNING cohort;
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'lead')$$);
 INSERT INTO :all;
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'lead')$$);
 INSERT INTO :all;
 SELECT fixture.seen('session_active');
 
@@ -120,7 +120,7 @@ DROP ROLE chat_v11_reporter;
 SELECT chat_v11.set_setting('bucketing', 'unleash', 'as the client has it') \g /dev/null
 SELECT fixture.ask('canary_1', false);
 SELECT chat_v11.record('session_active', p_actor => '00000000-0000-0000-0000-000000000000');
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'lead')$$);
 INSERT INTO chat_v11.event (kind, actor) VALUES ('session_active', '00000000-0000-0000-0000-000000000000');
 SELECT string_agg(cohort::text, ',' ORDER BY tableoid, ctid) FROM chat_v11.event;
 \pset tuples_only off

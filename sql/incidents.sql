@@ -4,10 +4,10 @@
 \set fixture :abs_srcdir /sql/include/fixture.sql
 \set done :abs_srcdir /sql/include/done.sql
 \i :fixture
-CREATE ROLE regress_olga;
+CREATE ROLE regress_oncall;
 CREATE ROLE regress_reader;
 CREATE ROLE regress_reporter;
-SELECT count(chat_v11.grant_access(('regress_' || r)::regrole, l)) AS granted FROM (VALUES ('olga', 'operator'), ('reader', 'reader'), ('reporter', 'reporter')) g(r, l);
+SELECT count(chat_v11.grant_access(('regress_' || r)::regrole, l)) AS granted FROM (VALUES ('oncall', 'operator'), ('reader', 'reader'), ('reporter', 'reporter')) g(r, l);
 GRANT USAGE ON SCHEMA fixture TO PUBLIC;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
@@ -35,13 +35,13 @@ $$;
 \set ECHO all
 -- A P2 stops nothing, and is closed at any time.
 CALL fixture.at('2026-03-01 12:40+00');
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 SELECT chat_v11.open_incident('P2', 'one old client cannot log in');
 SELECT fixture.check_of();
 SELECT chat_v11.close_incident(1, 'the client was updated');
 SELECT fixture.attempt($$SELECT chat_v11.close_incident(1, 'again')$$);
 -- A P1 closes promotions, and not the way down.
-SELECT chat_v11.open_incident('p1', E' resyncs are refused,\n| many ', 'anna');
+SELECT chat_v11.open_incident('p1', E' resyncs are refused,\n| many ', 'ic');
 SELECT fixture.check_of();
 SELECT fixture.ask('canary_10', false);
 SELECT next_step FROM public.chat_get_v11_rollout_state();
@@ -71,7 +71,7 @@ SELECT fixture.attempt($$SELECT chat_v11.open_incident('P1', NULL)$$);
 -- A P1 stays open while a check fails.
 RESET SESSION AUTHORIZATION;
 INSERT INTO chat_v11.event (at, kind, cohort, actor, subject) SELECT timestamptz '2026-03-01 12:51+00' + i * interval '1 s', 'write_rejected', 'v11', md5(i::text)::uuid, md5('r' || i)::uuid FROM generate_series(1, 10) i;
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 SELECT fixture.attempt($$SELECT chat_v11.close_incident(2, 'it is over')$$);
 -- It goes up, never down, and to P0 it kills.
 SELECT fixture.attempt($$SELECT chat_v11.escalate_incident(2, 'P2')$$);
@@ -79,7 +79,7 @@ SELECT fixture.attempt($$SELECT chat_v11.escalate_incident(9, 'P0')$$);
 SELECT fixture.state();
 CALL fixture.at('2026-03-01 12:55+00');
 RESET SESSION AUTHORIZATION;
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 SELECT chat_v11.escalate_incident(2, 'P0', 'messages are lost');
 SELECT fixture.state();
 SELECT severity, opened_as, escalated_at FROM chat_v11.incident WHERE id = 2;
@@ -109,7 +109,7 @@ RESET SESSION AUTHORIZATION;
 -- Two P0 at once, each kept from closing by the breach alone, not by each other.
 CALL fixture.at('2026-03-01 13:40+00');
 SELECT fixture.event('timeline_duplicate', '2026-03-01 13:39:30+00');
-SELECT chat_v11.open_incident('P0', 'messages come twice', 'anna');
+SELECT chat_v11.open_incident('P0', 'messages come twice', 'ic');
 SELECT chat_v11.open_incident('P0', NULL);
 SELECT id, severity, title, ic = session_user AS ic FROM chat_v11.incident WHERE id > 2;
 -- The second found it killed already.
@@ -122,8 +122,8 @@ SELECT chat_v11.close_incident(4, 'it is over');
 
 -- The guard makes an open P1 a P0 when a check that kills fails, in the transaction of its kill.
 SELECT fixture.ask('canary_1', false);
-SELECT chat_v11.open_incident('P1', 'recovery is slow', 'anna');
-SELECT chat_v11.open_incident('P2', 'a typo', 'anna');
+SELECT chat_v11.open_incident('P1', 'recovery is slow', 'ic');
+SELECT chat_v11.open_incident('P2', 'a typo', 'ic');
 CALL fixture.at('2026-03-01 14:20+00');
 SELECT action, remark FROM chat_v11.guard_tick();
 SELECT severity FROM chat_v11.incident WHERE id = 5;
@@ -132,7 +132,7 @@ SELECT action, remark FROM chat_v11.guard_tick();
 SELECT id, severity, opened_as, escalated_at FROM chat_v11.incident WHERE id > 4;
 SELECT author, text FROM chat_v11.incident_note WHERE incident = 5 AND kind = 'escalated';
 -- Also while there is nothing left to kill.
-SELECT chat_v11.open_incident('P1', 'another team noticed', 'ivan');
+SELECT chat_v11.open_incident('P1', 'another team noticed', 'lead');
 SELECT action, remark FROM chat_v11.guard_tick();
 SELECT severity FROM chat_v11.incident WHERE id = 7;
 SELECT chat_v11.guard_tick() IS NOT NULL;
@@ -145,19 +145,19 @@ SELECT fixture.ask('canary_1', false);
 SET client_min_messages = warning;
 CALL fixture.at('2026-03-01 14:51+00');
 ALTER TABLE chat_v11.incident ADD CONSTRAINT nothing CHECK (id < 8) NOT VALID;
-SELECT chat_v11.open_incident('P0', 'the table takes nothing', 'anna');
+SELECT chat_v11.open_incident('P0', 'the table takes nothing', 'ic');
 SELECT fixture.state(), (SELECT count(*) FROM chat_v11.incident);
 ALTER TABLE chat_v11.incident DROP CONSTRAINT nothing;
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'ivan')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'lead')$$);
 ALTER TABLE chat_v11.incident RENAME TO incident_gone;
 SELECT fixture.check_of();
 SELECT fixture.ask('canary_1', false);
 SELECT chat_v11.open_incident('P0', E'\x01', NULL);
 SELECT fixture.state();
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'ivan')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'lead')$$);
 SELECT chat_v11.escalate_incident(1, 'P0', 'which one?');
 SELECT fixture.state();
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'ivan')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'lead')$$);
 SELECT fixture.event('timeline_duplicate', '2026-03-01 14:50:50+00');
 SELECT action, remark FROM chat_v11.guard_tick();
 SELECT fixture.state();
@@ -169,17 +169,17 @@ SELECT fixture.ask('canary_1', false);
 ALTER TABLE chat_v11.gate_log RENAME TO gone_1;
 ALTER TABLE chat_v11.metric_bucket RENAME TO gone_2;
 ALTER TABLE chat_v11.setting RENAME TO gone_3;
-SELECT chat_v11.open_incident('P0', 'all is broken', 'anna');
+SELECT chat_v11.open_incident('P0', 'all is broken', 'ic');
 SELECT fixture.state();
 ALTER TABLE chat_v11.gone_1 RENAME TO gate_log;
 ALTER TABLE chat_v11.gone_2 RENAME TO metric_bucket;
 ALTER TABLE chat_v11.gone_3 RENAME TO setting;
 SELECT left(data->>'gates', 16) AS gates, jsonb_array_length(data->'history') AS history FROM chat_v11.incident_note WHERE incident = 8;
 -- In a SERIALIZABLE transaction it kills, and writes nothing that could undo that.
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'ivan')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_1', false, 'the test goes on from here, live', 'lead')$$);
 SET client_min_messages = warning;
 BEGIN ISOLATION LEVEL SERIALIZABLE;
-SELECT chat_v11.open_incident('P0', 'serial', 'anna');
+SELECT chat_v11.open_incident('P0', 'serial', 'ic');
 COMMIT;
 SELECT fixture.state(), (SELECT max(id) FROM chat_v11.incident);
 SET client_min_messages = error;
@@ -210,9 +210,9 @@ SELECT fixture.attempt($$SELECT * FROM chat_v11.incidents()$$);
 RESET SESSION AUTHORIZATION;
 
 -- DDL while a P0 is open.
-GRANT CREATE ON SCHEMA fixture TO regress_olga;
+GRANT CREATE ON SCHEMA fixture TO regress_oncall;
 SET client_min_messages = warning;
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 CREATE TABLE fixture.t (id int);
 CREATE TEMP TABLE t (id int);
 CREATE INDEX ON t (id);
@@ -223,7 +223,7 @@ COMMENT ON TABLE fixture.t IS 'harmless';
 RESET SESSION AUTHORIZATION;
 SET chat_v11.ddl_freeze = 'maybe';
 SET chat_v11.ddl_freeze = 'refuse';
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 SET chat_v11.ddl_freeze = 'off';
 \set SHOW_CONTEXT never
 \set VERBOSITY sqlstate
@@ -244,32 +244,32 @@ RESET SESSION AUTHORIZATION;
 ALTER TABLE fixture.t ADD by_superuser int;
 -- It fails open.
 ALTER TABLE chat_v11.incident RENAME TO incident_gone;
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 ALTER TABLE fixture.t ADD more int;
 RESET SESSION AUTHORIZATION;
 ALTER TABLE chat_v11.incident_gone RENAME severity TO severities;
 ALTER TABLE chat_v11.incident_gone RENAME TO incident;
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 ALTER TABLE fixture.t ADD more_so int;
 RESET SESSION AUTHORIZATION;
 ALTER TABLE chat_v11.incident RENAME severities TO severity;
 ALTER FUNCTION chat_v11.judge_ddl(text) RENAME TO judge_gone;
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 ALTER TABLE fixture.t ADD without_library int;
 RESET SESSION AUTHORIZATION;
 ALTER FUNCTION chat_v11.judge_gone(text) RENAME TO judge_ddl;
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 ALTER TABLE fixture.t ADD again int;
 RESET SESSION AUTHORIZATION;
 SET chat_v11.ddl_freeze = 'off';
-SET SESSION AUTHORIZATION regress_olga;
+SET SESSION AUTHORIZATION regress_oncall;
 DROP TABLE fixture.t;
 RESET SESSION AUTHORIZATION;
 RESET chat_v11.ddl_freeze;
 \pset tuples_only off
 \pset format aligned
 \set ECHO none
-DROP OWNED BY regress_olga, regress_reader, regress_reporter;
-DROP ROLE regress_olga, regress_reader, regress_reporter;
+DROP OWNED BY regress_oncall, regress_reader, regress_reporter;
+DROP ROLE regress_oncall, regress_reader, regress_reporter;
 \set ECHO all
 \i :done

@@ -94,11 +94,12 @@ END
 $$;
 CALL fixture.at('2026-03-02 16:10+00');
 SELECT chat_v11.open_incident('P1', 'clients give up', 'name of the IC');
+SELECT chat_v11.hand_over_incident(4, 'name of the next IC');
 SELECT count(chat_v11.attest('runbook', 'wiki/runbook', true)), count(chat_v11.set_setting('decision_interval', '15 min', 'two at night')) FROM generate_series(1, 1);
 CALL fixture.at('2026-03-02 16:30+00');
 SELECT chat_v11.record('session_active', 'v11');
 SELECT chat_v11.close_incident(4, 'none any more');
-SELECT fixture.lines(4, '^\| (First|Noticed|Opened|pend)|^At |^Of v1|^- (\*\*|before|while)|\| (gates|postgres) \|');
+SELECT fixture.lines(4, '^\| (First|Noticed|Opened|IC|pend)|^At |^Of v1|^- (\*\*|before|while)|\| (gates|postgres) \|');
 -- Without the telemetry the rest is still told.
 CREATE TABLE fixture.kept AS SELECT chat_v11.postmortem(1) AS page;
 ALTER TABLE chat_v11.metric_bucket RENAME TO gone;
@@ -135,6 +136,9 @@ CALL fixture.at('2026-03-05 19:59:59.999999+00');
 SELECT * FROM chat_v11.completion() WHERE NOT met;
 CALL fixture.at('2026-03-05 20:00+00');
 SELECT * FROM chat_v11.completion();
+-- Another kill days after is not theirs.
+SELECT fixture.ask('canary_1', true);
+SELECT id, done, remark FROM chat_v11.incident, chat_v11.checklist(id) WHERE n = 8 ORDER BY id;
 \pset tuples_only off
 \pset format aligned
 \set ECHO none

@@ -13,7 +13,7 @@ SELECT chat_v11.grant_access('regress_records', 'reader');
 SET chat_v11.mock_now = '2026-03-01 12:00+00';
 SELECT fixture.ready();
 SELECT count(chat_v11.attest(what, 'run 1')) FROM unnest('{migrations,runbook,ci:canary_1,telemetry:resync_request,telemetry:pending_forever}'::text[]) what;
-SELECT count(chat_v11.assign_oncall('IC', 'anna | <b>`x`')) ;
+SELECT count(chat_v11.assign_oncall('IC', 'oncall | <b>`x`')) ;
 SET SESSION AUTHORIZATION regress_records;
 BEGIN READ ONLY;
 SELECT line FROM regexp_split_to_table(chat_v11.go_no_go(), '\n') WITH ORDINALITY l(line, n) WHERE line NOT LIKE '| P_ | %' AND line NOT LIKE '| rollout | %' AND line NOT LIKE '| extension | %' AND line !~ '^\| (migrations|ci:canary_1|runbook|telemetry:[a-z_]+) \| yes \| ' ORDER BY n;
@@ -27,6 +27,16 @@ SELECT (chat_v11.set_check('write_reject_rate', 0.02, p_note => E'noisy\n# night
 SET chat_v11.mock_now = '2026-03-01 12:30+00';
 SELECT fixture.healthy('2026-03-01 12:00+00', '2026-03-01 12:30+00', 200, 19800);
 SELECT fixture.guard('2026-03-01 12:01+00', '2026-03-01 12:30+00');
+-- Where the CI gate binds, a missing run is a NO-GO, in the words of the refusal; and a GO once it is there.
+BEGIN;
+SELECT (chat_v11.set_setting('preflight', 'enforce')).value;
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'GO\*\*|CI gate|ci_gate|^Next:';
+SELECT fixture.ask('canary_10', false);
+SELECT count(chat_v11.attest('ci:canary_10', 'run 1', false));
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'GO\*\*|ci_gate';
+SELECT count(chat_v11.attest('ci:canary_10', 'run 2'));
+SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') line WHERE line ~ 'GO\*\*|ci_gate';
+ROLLBACK;
 SELECT count(chat_v11.attest('ci:canary_10', 'run 2'));
 SET timezone = 'Asia/Tokyo';
 SET datestyle = 'SQL, DMY';
@@ -37,8 +47,8 @@ RESET datestyle;
 SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('full'), '\n') line WHERE line LIKE '%NO-GO%' OR line LIKE 'Next:%';
 
 -- After it: who did it, by whose word, and the hash of its row in the log.
-SELECT stage FROM public.chat_set_v11_rollout_state('canary_10', false, 'promote | to 10%', '=anna "A"', 2);
-SELECT stage FROM public.chat_set_v11_rollout_state('canary_10', false, 'promote | to 10%', '=anna "A"', 1);
+SELECT stage FROM public.chat_set_v11_rollout_state('canary_10', false, 'promote | to 10%', '=oncall "A"', 2);
+SELECT stage FROM public.chat_set_v11_rollout_state('canary_10', false, 'promote | to 10%', '=oncall "A"', 1);
 SELECT line FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') WITH ORDINALITY l(line, n) WHERE n < 16 OR n > (SELECT min(m) FROM regexp_split_to_table(chat_v11.go_no_go('canary_10'), '\n') WITH ORDINALITY k(other, m) WHERE other LIKE '## 4.%') ORDER BY n;
 SELECT strpos(chat_v11.go_no_go('canary_10'), encode(hash, 'hex')) > 0 AS has_hash FROM public.chat_get_v11_rollout_history(1);
 SELECT split_part(chat_v11.go_no_go(), E'\n', 1);

@@ -184,7 +184,7 @@ CALL fixture.at('2026-03-04 09:00+00');
 \o /dev/null
 select chat_v11.postmortem(1);
 \o
-SELECT line FROM regexp_split_to_table(chat_v11.postmortem(1), '\n') line WHERE line ~ '^#|Noticed by|v1.1 was off|Closed';
+SELECT line FROM regexp_split_to_table(chat_v11.postmortem(1), '\n') line WHERE line ~ '^#|^\| (Noticed|Closed|v1.1|State)';
 select id, changed_at, transition, from_stage, to_stage, to_kill_switch, decision, approved_by, note from public.chat_get_v11_rollout_history(500) order by id;
 \o /dev/null
 select at, cause, stage, kill_switch, decision, failing from chat_v11.gate_log where cause = 'change' or not (p0_ok and p1_ok) order by at, version;

@@ -20,22 +20,22 @@ SELECT fixture.ask('canary_1', false);
 SELECT fixture.attempt($$SELECT public.chat_set_v11_rollout_state('canary_1', false, 'x', NULL, 1)$$);
 SELECT fixture.attempt($$SELECT public.chat_set_v11_rollout_state('canary_1', false, 'x', NULL, 2)$$);
 -- Up by break-glass, down by rollback.
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'too short', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'too short', 'lead')$$);
 SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', NULL)$$);
 SELECT fixture.attempt(format($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', %L)$$, session_user)) LIKE '42501 ERR_FORBIDDEN: break-glass needs an approver who is not the caller%';
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'bob')$$);
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'lead')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'lead')$$);
 SELECT fixture.ask('full', false);
 SELECT overridden FROM public.chat_get_v11_rollout_state();
 SELECT overridden FROM public.chat_get_v11_release_gates();
 SELECT fixture.ask('canary_10', false);
 SELECT overridden FROM public.chat_get_v11_rollout_state();
 SELECT fixture.ask('canary_1', false);
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'bob')$$);
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_10', false, 'long enough to be a reason', 'lead')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('canary_50', false, 'long enough to be a reason', 'lead')$$);
 -- A step down other than to canary_1 is refused.
 SELECT fixture.ask('canary_10', false);
-SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('full', false, 'long enough to be a reason', 'bob')$$);
+SELECT fixture.attempt($$SELECT chat_v11.force_rollout_state('full', false, 'long enough to be a reason', 'lead')$$);
 SELECT s.stage, fixture.ask(s.stage, false) FROM (VALUES ('canary_10'), ('canary_50')) s(stage);
 SELECT fixture.ask('full', false);
 -- A kill is never refused: unknown stage, no stage, no note, stale version, a note without end.

@@ -61,16 +61,17 @@ CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "05_incident_guard";
--- What a subscription brings is passed over.
-CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident
-	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
-CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident_note
-	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
-CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.action_item
-	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
-ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "10_own_only";
-ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "10_own_only";
-ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "10_own_only";
+-- What a subscription brings is passed over: two servers have an incident 1 each.  Refusing the other's would stop the
+-- subscription, and the next kill with it; changing this one's by it would be worse.
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident_note
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.action_item
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "10_keep_own";
 
 CREATE FUNCTION chat_v11.open_incident(p_severity text, p_title text, p_ic text DEFAULT NULL) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'chat_v11_open_incident' LANGUAGE C VOLATILE

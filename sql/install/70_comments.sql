@@ -445,7 +445,7 @@ COMMENT ON FUNCTION chat_v11.assign_action_item(bigint, text, date) IS 'gives it
 COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
 	'closed: it is done; accepted: it stays undone, and why';
 COMMENT ON FUNCTION chat_v11.incident_guard() IS
-	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write and a restore; passes over what a subscription brings';
+	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write, a restore and a subscription';
 COMMENT ON FUNCTION chat_v11.ddl_freeze() IS 'event trigger: asks judge_ddl(), and lets pass what that cannot judge';
 COMMENT ON FUNCTION chat_v11.judge_ddl(text) IS
 	'warns of DDL that the client sent while a P0 is open, or refuses it with ERR_FORBIDDEN, by chat_v11.ddl_freeze; superusers '

@@ -1011,16 +1011,17 @@ CREATE TRIGGER "05_incident_guard" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE
 ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "05_incident_guard";
 ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "05_incident_guard";
--- What a subscription brings is passed over.
-CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident
-	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
-CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident_note
-	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
-CREATE TRIGGER "10_own_only" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.action_item
-	FOR EACH ROW EXECUTE FUNCTION chat_v11.incident_guard();
-ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "10_own_only";
-ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "10_own_only";
-ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "10_own_only";
+-- What a subscription brings is passed over: two servers have an incident 1 each.  Refusing the other's would stop the
+-- subscription, and the next kill with it; changing this one's by it would be worse.
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.incident_note
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.action_item
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.incident ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.incident_note ENABLE ALWAYS TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.action_item ENABLE ALWAYS TRIGGER "10_keep_own";
 
 CREATE FUNCTION chat_v11.open_incident(p_severity text, p_title text, p_ic text DEFAULT NULL) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'chat_v11_open_incident' LANGUAGE C VOLATILE
@@ -1158,6 +1159,47 @@ CREATE FUNCTION chat_v11.consumers() RETURNS TABLE (consumer text, version bigin
 		seen_at timestamptz, role text, current boolean)
 	AS 'MODULE_PATHNAME', 'chat_v11_consumers' LANGUAGE C STABLE
 	SECURITY DEFINER SET search_path = pg_catalog, chat_v11, pg_temp;
+-- What else each server has of its own: rows that a publication of all tables brings are passed over.  The fold would
+-- go on from another server's cursor, the guard from another guard's word, and one key on both would stop the
+-- subscription, and the next kill with it.  Only where changes are replayed, so that the fold does not pay for it.
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.write_0
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.write_0 ENABLE REPLICA TRIGGER "10_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.write_1
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.write_1 ENABLE REPLICA TRIGGER "10_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.write_2
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.write_2 ENABLE REPLICA TRIGGER "10_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.pending_write
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.pending_write ENABLE REPLICA TRIGGER "10_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.fold_state
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.fold_state ENABLE REPLICA TRIGGER "10_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.gate_log
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.gate_log ENABLE REPLICA TRIGGER "10_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.guard_state
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.guard_state ENABLE REPLICA TRIGGER "10_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT OR UPDATE OR DELETE ON chat_v11.consumer
+	FOR EACH ROW EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.consumer ENABLE REPLICA TRIGGER "10_keep_own";
+-- Node 0 is this database, so a row of it that comes from elsewhere is of another node 0.
+CREATE TRIGGER "10_keep_own" BEFORE INSERT ON chat_v11.metric_bucket
+	FOR EACH ROW WHEN (NEW.node_id = 0) EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "15_keep_own" BEFORE UPDATE OR DELETE ON chat_v11.metric_bucket
+	FOR EACH ROW WHEN (OLD.node_id = 0) EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.metric_bucket ENABLE REPLICA TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.metric_bucket ENABLE REPLICA TRIGGER "15_keep_own";
+CREATE TRIGGER "10_keep_own" BEFORE INSERT ON chat_v11.write_bucket
+	FOR EACH ROW WHEN (NEW.node_id = 0) EXECUTE FUNCTION chat_v11.keep_own();
+CREATE TRIGGER "15_keep_own" BEFORE UPDATE OR DELETE ON chat_v11.write_bucket
+	FOR EACH ROW WHEN (OLD.node_id = 0) EXECUTE FUNCTION chat_v11.keep_own();
+ALTER TABLE chat_v11.write_bucket ENABLE REPLICA TRIGGER "10_keep_own";
+ALTER TABLE chat_v11.write_bucket ENABLE REPLICA TRIGGER "15_keep_own";
+
 -- Rights.  Nothing is open to everybody; a role gets a level.
 
 CREATE FUNCTION chat_v11.grant_access(p_role regrole, p_level text) RETURNS void
@@ -1631,7 +1673,7 @@ COMMENT ON FUNCTION chat_v11.assign_action_item(bigint, text, date) IS 'gives it
 COMMENT ON FUNCTION chat_v11.close_action_item(bigint, text, text) IS
 	'closed: it is done; accepted: it stays undone, and why';
 COMMENT ON FUNCTION chat_v11.incident_guard() IS
-	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write and a restore; passes over what a subscription brings';
+	'trigger: raises ERR_APPEND_ONLY but for what the extension''s functions write, a restore and a subscription';
 COMMENT ON FUNCTION chat_v11.ddl_freeze() IS 'event trigger: asks judge_ddl(), and lets pass what that cannot judge';
 COMMENT ON FUNCTION chat_v11.judge_ddl(text) IS
 	'warns of DDL that the client sent while a P0 is open, or refuses it with ERR_FORBIDDEN, by chat_v11.ddl_freeze; superusers '

@@ -58,7 +58,7 @@ plain(const Json &value) {
 std::string
 step_text(const HistoryRow &row, const Json &change) {
 	if (!change.is_object())
-		return state_text(row.from_stage, row.from_kill_switch) + " → " + state_text(row.to_stage, row.to_kill_switch);
+		return state_text(row.from_stage, row.from_kill_switch) + " -> " + state_text(row.to_stage, row.to_kill_switch);
 	const auto part = [&](const char *key) { return change.value(key, Json()); };
 	std::string text = plain(part("table")) + " " + plain(part("key"));
 	// Who and when stand in the row's own columns.
@@ -71,7 +71,7 @@ step_text(const HistoryRow &row, const Json &change) {
 		if (old == value || value == part("key") || std::find(stamps.begin(), stamps.end(), key) != stamps.end())
 			continue;
 		fields +=
-			(fields.empty() ? ": " : ", ") + key + " " + (before.is_object() ? plain(old) + " → " : "") + plain(value);
+			(fields.empty() ? ": " : ", ") + key + " " + (before.is_object() ? plain(old) + " -> " : "") + plain(value);
 	}
 	return text + fields;
 }
@@ -104,7 +104,8 @@ markdown_row(const HistoryRow &row) {
 bool
 looks_like_formula(std::string_view text) {
 	text.remove_prefix(std::min(text.find_first_not_of(" \xC2\xA0"), text.size()));
-	for (const std::string_view sign : {"=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠"})
+	for (const std::string_view sign :
+		 {"=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"})
 		if (text.starts_with(sign))
 			return true;
 	return false;
@@ -223,7 +224,7 @@ std::vector<std::string>
 decision_log_head(LogFormat format) {
 	switch (format) {
 	case LogFormat::markdown:
-		return {"| id | UTC time | transition | from → to | gates | decision | approved by | changed by | note | "
+		return {"| id | UTC time | transition | from -> to | gates | decision | approved by | changed by | note | "
 				"version | hash |",
 				"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"};
 	case LogFormat::csv: {

@@ -85,10 +85,10 @@ head(const GoNoGo &facts) {
 	const bool done = is_carried_out(facts);
 	const auto from =
 		done ? facts.newest->from_stage + (facts.newest->from_kill_switch ? ", killed" : ", live") : describe(state);
-	std::string text = "# Go/no-go: chat v1.1, " + from + " → " + std::string(name(facts.target)) + "\n\n";
+	std::string text = "# Go/no-go: chat v1.1, " + from + " -> " + std::string(name(facts.target)) + "\n\n";
 	text += "| | |\n| --- | --- |\n";
 	text += row("UTC time", at_second(facts.input.now) + (facts.input.mock_clock ? ", **the clock is mocked**" : ""));
-	text += row("Current stage → target stage", from + " → " + std::string(name(facts.target)));
+	text += row("Current stage -> target stage", from + " -> " + std::string(name(facts.target)));
 	text += row("Version decided upon", std::to_string(done ? state.version - 1 : state.version));
 	text += row("What the database says", verdict(facts));
 	text += row("Decision (`PROCEED` / `HOLD` / `ROLLBACK`)",

@@ -40,7 +40,7 @@ struct Incident {
 	std::optional<Time> last_decision = {}; // newest note of kind decision
 };
 
-// "P0 incident 3 is open since 2026-03-01 12:00:00 UTC (IC anna): sends hang"
+// "P0 incident 3 is open since 2026-03-01 12:00:00 UTC (IC oncall): sends hang"
 std::string describe(const Incident &incident);
 
 // The statement that closes it, ready to be pasted.

@@ -115,26 +115,27 @@ exit_point(const ChecklistInput &input) {
 ChecklistPoint
 resume_point(const ChecklistInput &input) {
 	constexpr const char *point = "Resumed through the gate only";
-	bool stopped = input.killed_when_opened;
+	const auto &closed = input.incident.closed_at;
+	bool killed = input.killed_when_opened;
 	const Step *resumed = nullptr;
 	for (const auto &step : input.steps) {
-		if (step.at < input.incident.opened_at)
+		if (step.at < input.incident.opened_at || step.transition == "config")
 			continue;
+		// Closed, and live again: what came later is not its own.
+		if (closed && step.at > *closed && !killed)
+			break;
 		if (step.overridden)
 			return {8, point, false,
 					"row " + std::to_string(step.id) + " of the log, at " + at_second(step.at) + ", was forced by " +
 						step.changed_by + ", approved by " + step.approved_by};
-		stopped = stopped || step.to_kill;
-		// The one that ended it: those of later kills are not its own.
-		const auto &closed = input.incident.closed_at;
-		if (step.transition == "resume" && (!resumed || !closed || resumed->at < *closed))
+		if (killed && !step.to_kill)
 			resumed = &step;
+		killed = step.to_kill;
 	}
-	if (resumed && input.gates.state.live())
-		return {8, point, true, "at " + at_second(resumed->at) + " by " + resumed->changed_by};
-	if (input.gates.state.killed())
+	if (closed ? killed : input.gates.state.killed())
 		return {8, point, false, "not resumed yet: " + set_command(Stage::canary_1, false, "resume controlled")};
-	return {8, point, true, stopped ? "it is live again" : "it was never stopped"};
+	return {8, point, true,
+			resumed ? "at " + at_second(resumed->at) + " by " + resumed->changed_by : "it was never stopped"};
 }
 
 ChecklistPoint

@@ -23,8 +23,8 @@ causes(const PostmortemInput &input) {
 	std::string known;
 	for (const auto &note : input.checklist.notes)
 		if (note.kind == NoteKind::check && note.point == 6)
-			known = "The layer, as " + cell(note.author, name_bytes) + " noted at " + at_second(note.at) + ": “" +
-					cell(note.text, text_bytes) + "”\n\n";
+			known = "The layer, as " + cell(note.author, name_bytes) + " noted at " + at_second(note.at) + ": \"" +
+					cell(note.text, text_bytes) + "\"\n\n";
 	return "### Technical\n\n" + known + for_people("What broke, since which change, and how is that known?") +
 		   "\n### In the process\n\n" + for_people("Why did tests, review and the earlier stages let it pass?");
 }

@@ -22,11 +22,11 @@ who_text(const Step &step) {
 std::string
 step_text(const Step &step) {
 	auto text =
-		"**" + step.transition + "** " + step.from + " → " + step.to + ", version " + std::to_string(step.version);
+		"**" + step.transition + "** " + step.from + " -> " + step.to + ", version " + std::to_string(step.version);
 	if (step.overridden)
 		text += ", **forced past its gates**";
 	if (!step.note.empty() && !repeats(step.note, step.reasons))
-		text += ": “" + cell(step.note, text_bytes) + "”";
+		text += ": \"" + cell(step.note, text_bytes) + "\"";
 	return text;
 }
 
@@ -37,6 +37,8 @@ gates_text(const std::string &decision, const std::string &reasons) {
 
 std::string
 cadence(const PostmortemInput &input) {
+	if (!freezes(incident_of(input).severity))
+		return "Of a P2 no decisions are owed.\n";
 	const auto interval = input.settings.decision_interval;
 	auto since = incident_of(input).opened_at;
 	Time worst_from{};
@@ -71,7 +73,7 @@ decisions(const PostmortemInput &input) {
 		// The first and the last of a very long list.
 		if (all.size() > most_rows && i == most_rows / 2) {
 			const auto skipped = all.size() - most_rows;
-			text += "| … | | | _left out: " + count_of(static_cast<std::int64_t>(skipped), "decision", "decisions") +
+			text += "| ... | | | _left out: " + count_of(static_cast<std::int64_t>(skipped), "decision", "decisions") +
 					"_ | |\n";
 			i += skipped;
 		}

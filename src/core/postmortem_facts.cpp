@@ -11,10 +11,16 @@ using namespace postmortem;
 
 namespace {
 
+// Also the kill of a rollout that nobody had started.
+bool
+kills(const Step &step) {
+	return step.to_kill && (!step.from_kill || step.from == not_started);
+}
+
 const Step *
 first_kill(const PostmortemInput &input) {
 	for (const auto &step : input.checklist.steps)
-		if (step.to_kill && !step.from_kill && step.at >= input.from)
+		if (kills(step) && step.at >= input.from)
 			return &step;
 	return nullptr;
 }
@@ -74,6 +80,18 @@ incident_of(const PostmortemInput &input) {
 	return input.checklist.incident;
 }
 
+std::string
+first_ic(const PostmortemInput &input) {
+	const auto &incident = incident_of(input);
+	const auto before = std::string(name(incident.opened_as)) + ", IC ";
+	const auto after = ": " + incident.title;
+	for (const auto &note : input.checklist.notes)
+		if (note.kind == NoteKind::opened && note.text.size() > before.size() + after.size() &&
+			note.text.starts_with(before) && note.text.ends_with(after))
+			return note.text.substr(before.size(), note.text.size() - before.size() - after.size());
+	return incident.ic;
+}
+
 bool
 by_guard(const std::string &who) {
 	return who == guard_name;
@@ -100,10 +118,10 @@ outages(const PostmortemInput &input) {
 	// Of the kill that is in force: whether it belongs to this story.  Nothing where the steps do not show it.
 	std::optional<bool> ours;
 	for (const auto &step : input.checklist.steps) {
-		// A start looks like a resume: before it nobody was live.
-		if (step.transition == "config" || step.transition == "start")
+		// A start looks like a resume, and is one only after a kill: before it nobody was live.
+		if (step.transition == "config" || (step.transition == "start" && !ours))
 			continue;
-		if (step.to_kill && !step.from_kill) {
+		if (kills(step)) {
 			ours = step.at <= story_end(input);
 			if (*ours)
 				found.push_back({step.at, &step, nullptr});

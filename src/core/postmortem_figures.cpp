@@ -77,8 +77,8 @@ metric_row(const PostmortemInput &input, const MetricStory &story) {
 	const auto at = story.worst_from && story.worst.value && *story.worst.value > 0
 						? (day_of(*story.worst_from) == day_of(first_sign(input)) ? clock_of(*story.worst_from)
 																				  : at_second(*story.worst_from))
-						: std::string("–");
-	return "| " + story.metric + " | " + (story.limit ? value_text(story.metric, *story.limit) : "–") + " | " +
+						: std::string("-");
+	return "| " + story.metric + " | " + (story.limit ? value_text(story.metric, *story.limit) : "-") + " | " +
 		   figure_text(story.metric, story.before) + " | " + (is_above_limit(story) ? "**" + worst + "**" : worst) +
 		   " | " + at + " | " + figure_text(story.metric, story.during) + " | " +
 		   figure_text(story.metric, story.after) + " | " + figure_text(story.metric, story.control) + " |\n";

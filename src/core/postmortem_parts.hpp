@@ -14,7 +14,7 @@ std::string day_of(Time at);    // "2026-03-01"
 // The clock alone on the day of `beside`, else with its day; always followed by UTC.
 std::string at_beside(Time at, Time beside);
 std::string span(Time from, Time to); // in whole seconds
-// "+0:04:00", "-1:30:00" with the sign that print has: the distance from the opening.
+// "+0:04:00", "-1:30:00": the distance from the opening.
 std::string distance(Time opened, Time at);
 // "3 writes", "1 write"
 std::string count_of(std::int64_t n, std::string_view one, std::string_view many);
@@ -25,7 +25,9 @@ std::string cell(const std::string &text, size_t most);
 inline constexpr size_t name_bytes = 100;
 inline constexpr size_t line_bytes = 240;
 inline constexpr size_t text_bytes = 1000;
-inline constexpr const char *cut_mark = "…";
+inline constexpr const char *cut_mark = "...";
+
+inline constexpr const char *not_started = "not started"; // as describe() has it
 
 // "canary_50, live: 50 % of users", "canary_1, killed: nobody"
 std::string with_share(const std::string &state);
@@ -42,6 +44,9 @@ std::string value_text(const std::string &metric, double value);
 
 const Incident &incident_of(const PostmortemInput &input);
 const MetricStory *story_of(const PostmortemInput &input, const std::string &metric); // or null
+
+// Who led when it was opened; handing over writes another into the incident.
+std::string first_ic(const PostmortemInput &input);
 
 // A time in which nobody had v1.1.
 struct Outage {

@@ -1,5 +1,6 @@
 // What happened, in a table of facts and in a few sentences.
 
+#include "core/guard.hpp"
 #include "core/postmortem_parts.hpp"
 
 #include <algorithm>
@@ -22,13 +23,18 @@ harm_text(const FirstHarm &harm) {
 	return "the first event came that " + harm.metric + " counts";
 }
 
-bool
-guard_saw(const PostmortemInput &input, const GateSight &red) {
+// Who looked when the gates were first red: the guard, or else somebody whose change wrote that row.  "" where neither
+// is known.
+std::string
+seen_by(const PostmortemInput &input, const GateSight &red) {
 	if (red.by_guard)
-		return true;
-	// Its own act writes the row.
-	return std::ranges::any_of(input.checklist.steps,
-							   [&](const Step &step) { return step.at == red.at && by_guard(step.changed_by); });
+		return std::string(guard_name);
+	// Its own act writes the row too.
+	std::string who;
+	for (const auto &step : input.checklist.steps)
+		if (step.at == red.at && !by_guard(who))
+			who = step.changed_by;
+	return who;
 }
 
 // How long after, as far as whole seconds tell.
@@ -41,13 +47,15 @@ std::string
 who_noticed(const PostmortemInput &input) {
 	const auto &incident = incident_of(input);
 	const auto *red = first_red(input);
-	if (!red || red->at > incident.opened_at)
-		return "people: " + cell(incident.opened_by, name_bytes) + ", at " + at_second(incident.opened_at);
-	auto text =
-		(guard_saw(input, *red) ? std::string("the guard") : std::string("the gates")) + ", at " + at_second(red->at);
-	if (const auto harm = first_harm(input); harm && harm->at <= red->at)
-		text += ", " + later(harm->at, red->at);
-	return text;
+	auto who = "people: " + cell(incident.opened_by, name_bytes);
+	auto at = incident.opened_at;
+	if (red && red->at <= incident.opened_at) {
+		const auto by = seen_by(input, *red);
+		who = by_guard(by) ? "the guard" : by.empty() ? "the gates" : "people: " + cell(by, name_bytes);
+		at = red->at;
+	}
+	const auto harm = first_harm(input);
+	return who + ", at " + at_second(at) + (harm && harm->at <= at ? ", " + later(harm->at, at) : std::string());
 }
 
 // "At 12:46:09 UTC a user of v1.1 saw a message twice. "
@@ -67,16 +75,20 @@ how_it_was_noticed(const PostmortemInput &input) {
 		harm.reset();
 	if (harm)
 		text += harm_sentence(*harm, Time());
-	if (!red)
+	if (!red) {
 		text += "No gate showed anything: people noticed it. ";
-	else if (red->at <= incident.opened_at)
-		text += (guard_saw(input, *red) ? "The guard noticed it at " : "The gates showed it at ") +
-				at_beside(red->at, harm ? harm->at : Time()) + (harm ? ", " + later(harm->at, red->at) : "") +
+	} else if (red->at <= incident.opened_at) {
+		const auto by = seen_by(input, *red);
+		text += by_guard(by) ? "The guard noticed it"
+				: by.empty() ? "The gates showed it"
+							 : cell(by, name_bytes) + " acted";
+		text += " at " + at_beside(red->at, harm ? harm->at : Time()) + (harm ? ", " + later(harm->at, red->at) : "") +
 				": the gates said " + red->decision + cell(because(red->reasons), text_bytes) + ". ";
-	else
+	} else {
 		text += "People noticed it before any gate did; the gates turned red at " + at_second(red->at) + ", " +
 				span(incident.opened_at, red->at) + " after the opening, and said " + red->decision +
 				cell(because(red->reasons), text_bytes) + ". ";
+	}
 	return text + "The rollout was then at " + with_share(state_before(input)) + ".\n";
 }
 
@@ -145,7 +157,9 @@ how_it_was_led(const PostmortemInput &input) {
 					   (floor_second(sign) < floor_second(incident.opened_at)
 							? ", " + span(sign, incident.opened_at) + " after the first sign"
 							: std::string()) +
-					   ", with " + cell(incident.ic, name_bytes) + " as its IC. ";
+					   ", with " + cell(first_ic(input), name_bytes) + " as its IC" +
+					   (first_ic(input) == incident.ic ? "" : ", and " + cell(incident.ic, name_bytes) + " later") +
+					   ". ";
 	for (const auto &note : input.checklist.notes)
 		if (note.kind == NoteKind::escalated) {
 			text += who_acted(note.author) + " made it a " + std::string(name(incident.severity)) + " at " +
@@ -164,7 +178,7 @@ how_it_was_led(const PostmortemInput &input) {
 			", after " + span(incident.opened_at, *incident.closed_at);
 	for (const auto &note : input.checklist.notes)
 		if (note.kind == NoteKind::closed)
-			text += ": “" + cell(note.text, line_bytes) + "”";
+			text += ": \"" + cell(note.text, line_bytes) + "\"";
 	return text + ".\n";
 }
 
@@ -231,7 +245,8 @@ head(const PostmortemInput &input) {
 		severity += ", opened as " + std::string(name(incident.opened_as)) + ", escalated at " +
 					at_second(*incident.escalated_at);
 	text += row("Severity", severity);
-	text += row("IC", cell(incident.ic, name_bytes));
+	text += row("IC", (first_ic(input) == incident.ic ? "" : cell(first_ic(input), name_bytes) + ", then ") +
+						  cell(incident.ic, name_bytes));
 	if (const auto harm = first_harm(input))
 		text += row("First harm", at_second(harm->at) + ": " + harm_text(*harm));
 	text += row("Noticed by", who_noticed(input));

@@ -37,8 +37,8 @@ std::string
 step_text(const Step &step, const std::vector<Decided> &all) {
 	if (step.transition == "config")
 		return "**changed**: " + cell(step.change, line_bytes) +
-			   (step.note.empty() ? "" : ", “" + cell(step.note, line_bytes) + "”");
-	return "**" + step.transition + "** " + step.from + " → " + step.to +
+			   (step.note.empty() ? "" : ", \"" + cell(step.note, line_bytes) + "\"");
+	return "**" + step.transition + "** " + step.from + " -> " + step.to +
 		   (step.overridden ? ", **forced past its gates**" : "") + " (decision " + number_of(all, &step) + ")";
 }
 
@@ -52,7 +52,7 @@ note_text(const PostmortemInput &input, const IncidentNote &note, const std::vec
 	case NoteKind::decision: return "**decision " + number_of(all, &note) + "**: " + text;
 	// The heading and the summary have their texts.
 	case NoteKind::opened:
-		return "**opened** as a " + std::string(name(incident.opened_as)) + ", IC " + cell(incident.ic, name_bytes);
+		return "**opened** as a " + std::string(name(incident.opened_as)) + ", IC " + cell(first_ic(input), name_bytes);
 	case NoteKind::closed: return "**closed**";
 	case NoteKind::escalated: {
 		const auto *red = &input.sights;
@@ -85,7 +85,7 @@ add_sights(const PostmortemInput &input, std::vector<Event> &events) {
 	for (const auto &sight : input.sights) {
 		const bool same = last && last->decision == sight.decision && last->failing == sight.failing;
 		if (!same && sight.at >= sign && (sight.at <= story_end(input) || !sight.failing.empty())) {
-			auto text = (last && last->decision != sight.decision ? last->decision + " → " : std::string()) + "**" +
+			auto text = (last && last->decision != sight.decision ? last->decision + " -> " : std::string()) + "**" +
 						sight.decision + "**";
 			// What the stage still waits for is nobody's news then.
 			if (last && !last->failing.empty() && sight.failing.empty() && sight.decision != "PROCEED")
@@ -185,7 +185,7 @@ timeline(const PostmortemInput &input) {
 	Counts all{};
 	const auto tell_gap = [&] {
 		if (here != Counts{})
-			text += "| … | | | _left out: " + left_out(here) + "_ |\n";
+			text += "| ... | | | _left out: " + left_out(here) + "_ |\n";
 		here = {};
 	};
 	for (size_t i = 0; i < events.size(); ++i) {

@@ -19,31 +19,6 @@ three_digits(double value) {
 	return text;
 }
 
-// Takes away what turns the direction of writing or cannot be seen, and makes line ends of other alphabets a blank.
-std::string
-visible(const std::string &text) {
-	std::string out;
-	const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-	for (size_t i = 0; i < text.size(); ++i) {
-		const auto a = byte(i);
-		const auto b = byte(i + 1);
-		const auto c = byte(i + 2);
-		if (a == 0xC2 && b >= 0x80 && b < 0xA0) { // C1 controls
-			out += ' ';
-			++i;
-		} else if (a == 0xE2 && b == 0x80 && (c == 0xA8 || c == 0xA9)) { // line and paragraph separator
-			out += ' ';
-			i += 2;
-		} else if ((a == 0xE2 && b == 0x80 && (c == 0x8B || c == 0x8E || c == 0x8F || (c >= 0xAA && c <= 0xAE))) ||
-				   (a == 0xE2 && b == 0x81 && c >= 0xA0 && c <= 0xA9) || (a == 0xEF && b == 0xBB && c == 0xBF)) {
-			i += 2;
-		} else {
-			out += text[i];
-		}
-	}
-	return out;
-}
-
 } // namespace
 
 std::string
@@ -77,7 +52,7 @@ distance(Time opened, Time at) {
 		std::chrono::duration_cast<std::chrono::seconds>(floor_second(at) - floor_second(opened)).count();
 	const auto far = seconds < 0 ? -seconds : seconds;
 	char text[48];
-	std::snprintf(text, sizeof text, "%s%lld:%02lld:%02lld", seconds < 0 ? "−" : "+",
+	std::snprintf(text, sizeof text, "%s%lld:%02lld:%02lld", seconds < 0 ? "-" : "+",
 				  static_cast<long long>(far / 3600), static_cast<long long>(far / 60 % 60),
 				  static_cast<long long>(far % 60));
 	return text;
@@ -91,7 +66,7 @@ count_of(std::int64_t n, std::string_view one, std::string_view many) {
 std::string
 cell(const std::string &text, size_t most) {
 	// First made visible: what is cut must not be what is not seen.
-	auto seen = visible(text);
+	auto seen = one_line(text);
 	if (seen.size() <= most)
 		return markdown_text(seen);
 	return markdown_text(truncate_utf8(std::move(seen), most)) + cut_mark;
@@ -145,7 +120,7 @@ value_text(const std::string &metric, double value) {
 std::string
 figure_text(const std::string &metric, const Figure &figure) {
 	if (!figure.value)
-		return "–";
+		return "-";
 	auto text = value_text(metric, *figure.value);
 	if (metric.ends_with("_rate"))
 		text += " (" + std::to_string(figure.numerator) + " of " + std::to_string(figure.denominator) + ")";

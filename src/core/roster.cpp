@@ -1,6 +1,7 @@
 #include "core/roster.hpp"
 
 #include "core/refusal.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
 
@@ -33,13 +34,14 @@ parse_role(std::string_view text) {
 
 void
 validate_person(const std::string &person) {
-	const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
-	if (std::all_of(person.begin(), person.end(), [](char c) { return c == ' '; }))
+	const auto seen = one_line(person);
+	if (std::all_of(seen.begin(), seen.end(), [](char c) { return c == ' '; }))
 		throw invalid_argument("person is empty", {}, "Give a name, or null for nobody.");
 	if (person.size() > max_person_bytes)
 		throw invalid_argument("person is longer than " + std::to_string(max_person_bytes) + " bytes");
-	if (std::any_of(person.begin(), person.end(), is_control))
-		throw invalid_argument("person has control characters", {}, "Give a name in one line.");
+	if (seen != person)
+		throw invalid_argument("person has control characters, or such as are not seen", {},
+							   "Give a name in one line.");
 }
 
 } // namespace chat_v11

@@ -10,8 +10,9 @@ namespace chat_v11 {
 // At most so many bytes, and no part of a character.
 std::string truncate_utf8(std::string text, size_t bytes);
 
-// Control characters become blanks: what a caller typed cannot begin a line of its own.
-std::string one_line(std::string text);
+// Control characters and line ends become blanks, what is not seen or turns the direction of writing goes: what a
+// caller typed can neither begin a line of its own nor look like something else.
+std::string one_line(const std::string &text);
 
 // One line of Markdown text: what somebody typed can neither begin a line of its own nor change the layout.
 std::string markdown_text(const std::string &text);

@@ -175,19 +175,20 @@ require_preconditions(const std::string &step, const std::vector<Precondition> &
 						  (unmet.size() > 1 ? " All of them: select * from chat_v11.preflight();" : ""));
 }
 
-// Characters that are not blank.
+// Characters that are seen.
 size_t
-characters(std::string_view text) {
-	return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+characters(const std::string &text) {
+	const auto seen = one_line(text);
+	return static_cast<size_t>(std::count_if(seen.begin(), seen.end(), [](char c) {
 		return (static_cast<unsigned char>(c) & 0xC0) != 0x80 && static_cast<unsigned char>(c) > 0x20;
 	}));
 }
 
-// Names are the same person's whatever their case and the blanks around them.
+// Names are the same person's whatever their case, the blanks around them and what is not seen in them.
 std::string
-plain_name(std::string_view text) {
+plain_name(const std::string &text) {
 	std::string plain;
-	for (const char c : text)
+	for (const char c : one_line(text))
 		if (static_cast<unsigned char>(c) > 0x20)
 			plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 	return plain;

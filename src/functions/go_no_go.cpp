@@ -50,13 +50,19 @@ void
 judge(GoNoGo &facts, const pg::StoredState &stored, const pg::Evaluation &evaluation) {
 	try {
 		const auto classified = classify_promotion(stored.state, name(facts.target), stored.log_has_state);
-		if (classified.transition == Transition::start)
+		const auto &input = evaluation.input;
+		std::vector<Precondition> missing;
+		if (classified.transition == Transition::start) {
 			facts.preconditions = pg::preflight_rows(evaluation, facts.target, pg::SelfTest::no);
+			missing = unmet(facts.preconditions);
+		} else if (classified.transition == Transition::promote && input.settings.preflight == Preflight::enforce) {
+			missing = unmet({pg::ci_gate(classified.target, input.now)});
+		}
 		Request request;
 		request.stage = std::string(name(facts.target));
 		request.kill_switch = false;
-		(void)decide(stored.state, request, classified, &evaluation.answer, unmet(facts.preconditions),
-					 evaluation.input.settings.preflight, evaluation.input.now);
+		(void)decide(stored.state, request, classified, &evaluation.answer, missing, input.settings.preflight,
+					 input.now);
 	} catch (const Refusal &refusal) {
 		facts.refusal = refusal;
 	}

@@ -334,20 +334,10 @@ CHAT_V11_ENTRY(chat_v11_incidents) {
 	return static_cast<Datum>(0);
 }
 
-// On the three tables.  BEFORE STATEMENT: only the functions write, and nothing is ever deleted.  BEFORE ROW: what a
-// subscription brings is another server's, and passed over.  Two servers have an incident 1 each, and refusing the
-// other's would stop the subscription, and the next kill with it; changing this one's by it would be worse.
+// BEFORE STATEMENT on the three tables: only the functions write, and nothing is ever deleted.
 CHAT_V11_ENTRY(chat_v11_incident_guard) {
 	const pg::TriggerCall trigger(fcinfo);
-	if (trigger.is_row()) {
-		if (!trigger.is_applied())
-			return PointerGetDatum(trigger.is_delete() ? trigger.old_row() : trigger.new_row());
-		static bool told = false;
-		if (!told)
-			pg::log_now("chat_v11: incidents that come by subscription are not stored (" + trigger.table() + ")");
-		told = true;
-		return PointerGetDatum(nullptr);
-	}
+	// What a subscription brings is passed over row by row.
 	if (trigger.is_applied() || (trigger.is_insert() && pg::is_restoring()))
 		return PointerGetDatum(nullptr);
 	const auto table = trigger.table();

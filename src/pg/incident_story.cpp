@@ -21,16 +21,16 @@ constexpr int most_users = 200'000;
 // Events have no index: where many are kept, who was hit may take longer to find than anybody waits.
 constexpr int users_within_ms = 10'000;
 
-constexpr const char *arrow = " → "; // a parameter: a statement's own text is in the server's encoding
 #define STEPS                                                                                                          \
-	"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' THEN 'not started' ELSE "               \
+	"SELECT h.id, h.changed_at, h.transition, CASE WHEN h.transition = 'start' OR (h.version = 1 AND h.transition <> " \
+	"'config') THEN 'not started' ELSE "                                                                               \
 	"h.from_stage || CASE WHEN h.from_kill_switch THEN ', killed' ELSE ', live' END END, "                             \
 	"h.to_stage || CASE WHEN h.to_kill_switch THEN ', killed' ELSE ', live' END, h.from_kill_switch, "                 \
 	"h.to_kill_switch, h.decision, h.approved_by, h.changed_by, h.note, h.version, h.overridden, "                     \
 	"coalesce((SELECT string_agg(r.reason, E'\\n') FROM jsonb_array_elements_text(CASE WHEN "                          \
 	"jsonb_typeof(h.gates->'reasons') = 'array' THEN h.gates->'reasons' END) r(reason)), h.gates->>'unavailable'), "   \
 	"(h.change->>'table') || ' ' || (h.change->>'key') || ': ' || coalesce((SELECT string_agg(n.key || ' ' || "        \
-	"CASE WHEN jsonb_typeof(h.change->'old') = 'object' THEN coalesce(h.change->'old'->>n.key, 'none') || $1 "         \
+	"CASE WHEN jsonb_typeof(h.change->'old') = 'object' THEN coalesce(h.change->'old'->>n.key, 'none') || ' -> ' "     \
 	"ELSE '' END || coalesce(n.value, 'none'), ', ' ORDER BY n.key) FROM jsonb_each_text(h.change->'new') n "          \
 	"WHERE n.value IS DISTINCT FROM h.change->'old'->>n.key AND n.value IS DISTINCT FROM h.change->>'key' "            \
 	"AND n.key !~ '_(at|by)$'), 'as it was') "                                                                         \
@@ -59,22 +59,26 @@ append_steps(const Rows &rows, std::vector<Step> &steps) {
 	}
 }
 
-// The steps in [from, to]; and, where it was killed at either end, the kill before and the resume after.
+// The steps in [from, to]; where it was killed at the beginning, the kill before; where it was killed at the end of the
+// incident, the resume that ended that, however late.
 std::vector<Step>
-load_steps(Spi &spi, Time from, Time to) {
+load_steps(Spi &spi, Time from, Time end, Time to) {
 	std::vector<Step> steps;
 	if (load_state_at(spi, from - Duration(1)).killed())
-		append_steps(spi.query(STEPS "WHERE h.to_kill_switch AND NOT h.from_kill_switch AND h.changed_at < $2 "
+		append_steps(spi.query(STEPS "WHERE h.to_kill_switch AND NOT h.from_kill_switch AND h.changed_at < $1 "
 									 "ORDER BY h.id DESC LIMIT 1",
-							   Params() << arrow << from),
+							   Params() << from),
 					 steps);
-	append_steps(spi.query(STEPS "WHERE h.changed_at BETWEEN $2 AND $3 ORDER BY h.id", Params() << arrow << from << to),
-				 steps);
-	if (load_state_at(spi, to).killed())
-		append_steps(spi.query(STEPS "WHERE h.from_kill_switch AND NOT h.to_kill_switch AND h.changed_at > $2 "
+	append_steps(spi.query(STEPS "WHERE h.changed_at BETWEEN $1 AND $2 ORDER BY h.id", Params() << from << to), steps);
+	if (load_state_at(spi, end).killed()) {
+		std::vector<Step> resumed;
+		append_steps(spi.query(STEPS "WHERE h.from_kill_switch AND NOT h.to_kill_switch AND h.changed_at > $1 "
 									 "ORDER BY h.id LIMIT 1",
-							   Params() << arrow << to),
-					 steps);
+							   Params() << end),
+					 resumed);
+		if (!resumed.empty() && resumed.front().at > to)
+			steps.push_back(std::move(resumed.front()));
+	}
 	return steps;
 }
 
@@ -339,7 +343,8 @@ read_checklist(std::int64_t id) {
 		input.incident = load_incident(spi, id);
 		input.notes = load_notes(spi, id);
 		input.items = load_action_items(spi, id);
-		input.steps = load_steps(spi, story_begin(spi, input.incident), last_word(input.incident));
+		input.steps = load_steps(spi, story_begin(spi, input.incident), input.incident.closed_at.value_or(now()),
+								 last_word(input.incident));
 		input.killed_when_opened = load_state_at(spi, input.incident.opened_at).killed();
 	});
 	const auto state = with_spi([](Spi &spi) { return load_state(spi).state; });

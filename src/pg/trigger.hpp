@@ -27,10 +27,6 @@ public:
 	is_truncate() const {
 		return TRIGGER_FIRED_BY_TRUNCATE(data_->tg_event);
 	}
-	bool
-	is_row() const {
-		return TRIGGER_FIRED_FOR_ROW(data_->tg_event);
-	}
 	std::string
 	table() const {
 		return RelationGetRelationName(data_->tg_relation);

@@ -8,6 +8,7 @@ extern "C" {
 #include "access/skey.h"
 #include "access/tableam.h"
 #include "catalog/index.h"
+#include "commands/tablecmds.h"
 #include "executor/executor.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
@@ -213,6 +214,23 @@ WriteStore::update(const Uuid &key, const WriteState &state, int generation) {
 	spi_.execute(sql.c_str(), std::move(params));
 }
 
+// TRUNCATE, but for its record for logical replication: a subscriber of all tables has writes of its own, and no
+// trigger can leave a TRUNCATE out.
+static void
+empty(Oid oid) {
+	call([=] {
+		const Relation table = table_open(oid, NoLock);
+		CheckTableNotInUse(table, "TRUNCATE");
+#if PG_VERSION_NUM >= 160000
+		ExecuteTruncateGuts(list_make1(table), list_make1_oid(oid), NIL, DROP_RESTRICT, false, false);
+#else
+		ExecuteTruncateGuts(list_make1(table), list_make1_oid(oid), NIL, DROP_RESTRICT, false);
+#endif
+		table_close(table, NoLock);
+		CommandCounterIncrement();
+	});
+}
+
 bool
 rotate_writes(Spi &spi, int generation, Time oldest) {
 	const int next = (generation + 1) % write_generations;
@@ -224,7 +242,7 @@ rotate_writes(Spi &spi, int generation, Time oldest) {
 	// Unanswered ones wait as long as the buckets do, for a report that comes very late.
 	spi.execute(("INSERT INTO " + to + " SELECT w.* FROM " + from + " w WHERE w.missing AND w.acked_at >= $1").c_str(),
 				Params() << oldest);
-	spi.utility("TRUNCATE " + from);
+	empty(oid);
 	return true;
 }
 

@@ -38,7 +38,7 @@ $node->safe_psql('source', <<~"SQL");
 	SELECT chat_v11.set_setting('metric_window', '17 min');
 	SELECT chat_v11.set_setting('metric_window', '18 min');
 	SELECT chat_v11.attest('telemetry:recovery_done', $note, false);
-	SELECT version FROM chat_set_v11_rollout_state('canary_1', false, $note, 'Zoë');
+	SELECT version FROM chat_set_v11_rollout_state('canary_1', false, $note, 'Équipe');
 	SQL
 $node->safe_psql('source', 'VACUUM chat_v11.rollout_history');
 $node->safe_psql('source', set_sql('canary_1', 'false', "hold $_")) foreach 1 .. 12;
@@ -136,7 +136,7 @@ my $drop = sub { my ($rows, $id) = @_; return join "\n", grep { !/^$id\t/ } spli
 my $last = $node->safe_psql('source', 'SELECT max(id) - 1 FROM chat_v11.rollout_history');
 my %tampered = (
 	'a note of the log' => $history->($plain, sub { $_[0] =~ s/hold 7/hold 8/r }),
-	'an approver of the log' => $history->($plain, sub { $_[0] =~ s/Zoë/Zoe/r }),
+	'an approver of the log' => $history->($plain, sub { $_[0] =~ s/Équipe/Equipe/r }),
 	'a decision of the log' => $history->($plain, sub { $_[0] =~ s/\tHOLD\t/\tPROCEED\t/r }),
 	'the gates of the log' => $history->($plain, sub { $_[0] =~ s/"p1_ok": true/"p1_ok": false/r }),
 	'a time of the log' => $history->($plain, sub { $_[0] =~ s/^(15\t\S+ \d\d:\d\d:\d\d)\.\d+/$1.000001/mr }),

@@ -347,9 +347,40 @@ still_kills('with all tables in the publication');
 is(ask($subscriber, "SELECT count(*) || ' ' || count(closed_at) FROM chat_v11.incident"), '1 0', '... its own incident is as it was');
 is(ask($subscriber, 'SELECT count(*) FROM chat_v11.incident_note'), 1, '... with its own notes');
 is(ask($subscriber, 'SELECT count(*) || coalesce(max(owner), \' nobody\') FROM chat_v11.action_item'), '1 nobody', '... and its own item');
-like(server_log($subscriber), qr/LOG:  chat_v11: incidents that come by subscription are not stored/, '... of which the log tells');
+like(server_log($subscriber), qr/LOG:  chat_v11: rows of chat_v11\.incident that come by subscription are passed over/, '... of which the log tells');
 is(ask($subscriber, 'SELECT count(*) FROM chat_v11.event'), 0, "... where the other server's events are not stored");
 like(server_log($subscriber), qr/LOG:  chat_v11: events that come by subscription are not stored/, '... of which the log tells');
+# Both fold and have a guard: neither goes on from what the other has, whatever becomes of its tables.
+my $mine = join ' UNION ALL ', map { "SELECT '$_', count(*), md5(string_agg(t::text, ';' ORDER BY t::text)) FROM chat_v11.$_ t" }
+  qw(metric_bucket write_bucket write_0 write_1 write_2 pending_write fold_state gate_log guard_state consumer);
+sub fold_and_guard
+{
+	my ($server) = @_;
+	# Some are settled at once, some too young for that; of the same minute and the same writes on both.
+	my $n = ask($server, "INSERT INTO chat_v11.event (at, kind, cohort, subject) SELECT at, k::chat_v11.event_kind, 'v11', md5(i || old)::uuid "
+		. "FROM generate_series(1, 5) i, unnest('{write_ack,write_receipt}'::text[]) k, "
+		. "(VALUES ('old', date_trunc('minute', now()) - interval '5 min'), ('young', now())) v(old, at); SELECT chat_v11.fold()");
+	ask($server, "SET client_min_messages = error; SELECT chat_v11.guard_tick(); SELECT chat_v11.ack_version('backend', (SELECT version FROM chat_v11.rollout_state))");
+	return $n;
+}
+applied();
+# At the end of a minute the other server's would be of another.
+sleep 1 while (time % 60) > 50;
+is(fold_and_guard($subscriber), 20, 'both fold: the subscriber');
+is(ask($subscriber, 'SELECT count(*) FROM chat_v11.pending_write'), 1, '... with writes that wait to be judged');
+my $before = ask($subscriber, $mine);
+is(fold_and_guard($primary), 20, '... and the primary');
+# A turn of its tables of writes, so that each of them is emptied.
+foreach my $turn (1 .. 3)
+{
+	ask($primary, "SET session_replication_role = replica; UPDATE chat_v11.fold_state SET generation_since = generation_since - interval '1 year'");
+	ask($primary, 'SELECT chat_v11.fold()');
+}
+is(ask($primary, 'SELECT generation FROM chat_v11.fold_state'), 0, '... whose tables of writes have been emptied in turn');
+ok(eval { applied(); 1 }, '... the subscription goes on');
+is(ask($subscriber, $mine), $before, '... and what the subscriber has is its own');
+is(fold_and_guard($subscriber), 20, '... it folds on from where it was');
+still_kills('after folds and rounds of a guard on both servers');
 # What both servers have of their own: rows that are each other's stop nothing, and change nothing here.
 my ($dialog, $old) = map { "00000000-0000-4000-8000-00000000000$_" } 1, 2;
 my $admit = "SELECT chat_v11.admit_full_state('$dialog', '$dialog')";
@@ -382,6 +413,14 @@ like(($subscriber->psql('postgres', $admit))[2], qr/ERR_RESYNC_THROTTLED/, '... 
 is(ask($subscriber, "SELECT (SELECT value FROM chat_v11.setting WHERE name = 'full_state_interval') || ', ' || (SELECT person FROM chat_v11.oncall)"),
 	'2 min, name of the IC', '... and settings and roster are its own');
 like(server_log($subscriber), qr/LOG:  chat_v11: rows of chat_v11\.full_state_\d that come by subscription are passed over/, '... of which the log tells');
+ask($subscriber, 'DROP SUBSCRIPTION release');
+# A first copy of all of it stops at no table, and leaves what each server has of its own.
+ask($subscriber, 'DROP TABLE signal');
+ask($subscriber, 'CREATE TABLE signal (id int PRIMARY KEY, stage text, kill boolean)');
+$before = ask($subscriber, $mine);
+subscribe();
+is(ask($subscriber, $mine), $before, 'subscriber: a first copy of all tables leaves its own as they are');
+still_kills('after a first copy');
 ask($subscriber, 'DROP SUBSCRIPTION release');
 
 # ---- The standby takes over, under sessions that asked it before ----

@@ -50,10 +50,10 @@ foreach my $db (qw(latin kanji))
 	sql($node, $db, 'SELECT chat_v11.start_guard()');
 	wait_guarding($node, $db);
 }
-sql($node, 'latin', "CREATE ROLE U&\"Zo\\00EB\" LOGIN; SELECT chat_v11.grant_access(U&'\"Zo\\00EB\"', 'operator')");
+sql($node, 'latin', "CREATE ROLE U&\"\\00C9quipe\" LOGIN; SELECT chat_v11.grant_access(U&'\"\\00C9quipe\"', 'operator')");
 my $ear = $node->background_psql('latin');
 $ear->query_safe('LISTEN chat_v11');
-my $holder = $node->background_psql('latin', extra_params => [ '-U', "Zo\xeb" ]);
+my $holder = $node->background_psql('latin', extra_params => [ '-U', "\xc9quipe" ]);
 $holder->query_safe("$quiet; BEGIN; " . set_sql('canary_1', 'false', 'for the night'));
 my $holder_pid = $holder->query_safe('SELECT pg_backend_pid()');
 sql($node, 'latin', breach('duplicate'));
@@ -124,10 +124,10 @@ my $says = wait_until($node, 'latin', "SELECT state FROM chat_v11.guard_status()
 is($says, 'failing', 'a kill that an open transaction holds up: the guard tells');
 my $why = qr/the kill failed: canceling statement due to lock timeout; held up by Process $holder_pid, role (.+), application/;
 # Between its transactions the guard can convert nothing.
-is(status($node, 'latin', 'remark') =~ $why ? $1 : 'no match', 'Zo??', '... who holds it up');
+is(status($node, 'latin', 'remark') =~ $why ? $1 : 'no match', '??quipe', '... who holds it up');
 is(sql($node, 'latin', "SET client_encoding = 'UTF8'; SELECT last_error FROM chat_v11.guard_state") =~ $why ? $1 : 'no match',
-	"Zo\xc3\xab", '... with the name that the role has');
-log_has($node, $began, qr/WARNING:  chat_v11 guard: the kill failed, 1 in a row.*held up by Process $holder_pid, role Zo\?\?/,
+	"\xc3\x89quipe", '... with the name that the role has');
+log_has($node, $began, qr/WARNING:  chat_v11 guard: the kill failed, 1 in a row.*held up by Process $holder_pid, role \?\?quipe/,
 	'... in the log as well');
 is(sql($node, 'latin', "SELECT p0_ok, decision FROM chat_v11.gate_log ORDER BY at DESC LIMIT 1"), 'f|ROLLBACK',
 	'... the gate log has its red row');

@@ -153,7 +153,8 @@ like($refused, qr/ERR_GATE_CLOSED: start is refused.*\nDETAIL:  ci_gate: the las
 my $summary = $PostgreSQL::Test::Utils::tmp_check . '/summary.md';
 ($code, $said, $why) = shell_gate('new', 'canary_1', PGUSER => 'ci', CHAT_V11_RUN => 'https://ci.example/2', GITHUB_STEP_SUMMARY => $summary);
 is("$code " . ($said =~ /^GO: canary_1$/m ? 'GO' : $said . $why), '0 GO', 'a run that is green');
-like(slurp_file($summary), qr/^# Go\/no-go: chat v1\.1, not started → canary_1\n/, '... with the record for its summary');
+like(slurp_file($summary), qr/^# Go\/no-go: chat v1\.1, not started -> canary_1\n/, '... with the record for its summary');
+like(slurp_file($summary), qr/\*\*GO\*\*/, '... where it is a GO, with this run on record');
 is(psql_gate('new', 'canary_1'), '0 ', 'psql -c as a gate: open');
 is(sql($node, 'new', set_sql('canary_1', 'false')), 'canary_1|f|1', 'the start is taken');
 foreach my $stage ('canary_1', 'canary_50', 'v11', '')

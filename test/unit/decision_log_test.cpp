@@ -21,7 +21,7 @@ promotion(std::string note) {
 	row.to_stage = "canary_10";
 	row.from_kill_switch = row.to_kill_switch = false;
 	row.decision = "PROCEED";
-	row.approved_by = "anna";
+	row.approved_by = "ic";
 	row.changed_by = "oncall";
 	row.note = std::move(note);
 	row.version = 2;
@@ -146,8 +146,8 @@ BOOST_AUTO_TEST_CASE(a_row_for_people) {
 	row.hash.fill(0xAA);
 	BOOST_TEST(
 		decision_log_row(LogFormat::markdown, row) ==
-		"| 4 | 2026-03-01 12:00:00 UTC | promote | canary_1, live → canary_10, live | P0 ok, P1 ok, rollout not ok: "
-		"one \\| two (and 1 more) | PROCEED | anna | oncall | promote to 10% | 2 | `" +
+		"| 4 | 2026-03-01 12:00:00 UTC | promote | canary_1, live -> canary_10, live | P0 ok, P1 ok, rollout not ok: "
+		"one \\| two (and 1 more) | PROCEED | ic | oncall | promote to 10% | 2 | `" +
 			hex + "` |");
 	row.gates = R"({"unavailable": "it took longer than 1000 ms"})";
 	row.overridden = row.mock_clock = true;
@@ -163,10 +163,10 @@ BOOST_AUTO_TEST_CASE(a_changed_setting_says_what_changed) {
 	row.change = R"({"table": "gate_check", "key": "full_state_rate", "old": {"name": "full_state_rate",
 		"limit_value": 0.05, "enabled": true}, "new": {"name": "full_state_rate", "limit_value": 0.1, "enabled": true}})";
 	BOOST_TEST(contains(decision_log_row(LogFormat::markdown, row),
-						"| gate_check full_state_rate: limit_value 0.05 → 0.1 | P0 ok, P1 ok, rollout not ok |  |"));
-	row.change = R"({"table": "oncall", "key": "IC", "old": null, "new": {"role": "IC", "person": "anna", "since": "x",
+						"| gate_check full_state_rate: limit_value 0.05 -> 0.1 | P0 ok, P1 ok, rollout not ok |  |"));
+	row.change = R"({"table": "oncall", "key": "IC", "old": null, "new": {"role": "IC", "person": "ic", "since": "x",
 		"assigned_by": "y"}})";
-	BOOST_TEST(contains(decision_log_row(LogFormat::markdown, row), "| oncall IC: person anna |"));
+	BOOST_TEST(contains(decision_log_row(LogFormat::markdown, row), "| oncall IC: person ic |"));
 	row.gates = "no json";
 	row.change = "no json";
 	BOOST_TEST(contains(decision_log_row(LogFormat::jsonl, row), R"("gates":"no json","change":"no json")"));

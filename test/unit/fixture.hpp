@@ -54,7 +54,7 @@ live(Stage stage, Time entered_at) {
 	state.started_at = noon - 48h;
 	state.entered_at = entered_at;
 	state.updated_at = entered_at;
-	state.updated_by = "olga";
+	state.updated_by = "oncall";
 	state.note = "as planned";
 	return state;
 }
@@ -239,7 +239,7 @@ ask(std::string_view stage, bool kill) {
 	request.stage = std::string(stage);
 	request.kill_switch = kill;
 	request.note = "a note";
-	request.caller = "olga";
+	request.caller = "oncall";
 	return request;
 }
 
@@ -248,7 +248,7 @@ ask_forced(std::string_view stage) {
 	auto request = ask(stage, false);
 	request.forced = true;
 	request.note = "telemetry vendor is down, checked by hand";
-	request.approved_by = "ivan";
+	request.approved_by = "lead";
 	return request;
 }
 

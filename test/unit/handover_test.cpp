@@ -24,7 +24,7 @@ BOOST_AUTO_TEST_CASE(a_green_rollout) {
 	const std::string expected = R"(# Hand-over of the v1.1 rollout at 2026-03-01 12:00:00 UTC
 
 - State: **canary_10, live**, 10 % of users, since 2026-03-01 10:00:00 UTC (2 h)
-- Version: 7, by olga at 2026-03-01 10:00:00 UTC
+- Version: 7, by oncall at 2026-03-01 10:00:00 UTC
 - Note: as planned
 
 ## Next action

@@ -21,8 +21,8 @@ BOOST_AUTO_TEST_CASE(the_form_of_a_full_row) {
 	row.from_kill_switch = false;
 	row.to_kill_switch = false;
 	row.decision = "PROCEED";
-	row.approved_by = "Zo\u00eb"; // 4 bytes of UTF-8, 3 characters
-	row.changed_by = "olga";
+	row.approved_by = "d\u00e9v"; // 4 bytes of UTF-8, 3 characters
+	row.changed_by = "oncall";
 	row.note = "10:ok\n-\n"; // looks like fields and is none
 	row.version = 13;
 	row.overridden = true;
@@ -38,8 +38,8 @@ BOOST_AUTO_TEST_CASE(the_form_of_a_full_row) {
 								 "5:false\n"
 								 "5:false\n"
 								 "7:PROCEED\n"
-								 "4:Zo\u00eb\n"
-								 "4:olga\n"
+								 "4:d\u00e9v\n"
+								 "6:oncall\n"
 								 "8:10:ok\n-\n\n"
 								 "2:13\n"
 								 "4:true\n"
@@ -170,8 +170,8 @@ make_chain(const std::vector<Step> &steps) {
 		row.from_kill_switch = kill;
 		row.to_stage = stage = step.to_stage;
 		row.to_kill_switch = kill = step.to_kill;
-		row.approved_by = "ivan";
-		row.changed_by = "olga";
+		row.approved_by = "lead";
+		row.changed_by = "oncall";
 		row.note = "row " + std::to_string(row.id);
 		if (row.transition == "config") {
 			row.change = "{}";
@@ -236,8 +236,8 @@ BOOST_AUTO_TEST_CASE(a_rewritten_row_is_found) {
 		[](HistoryRow &r) { r.to_stage = "no stage"; },
 		[](HistoryRow &r) { r.to_kill_switch = !r.to_kill_switch; },
 		[](HistoryRow &r) { r.decision = "HOLD?"; },
-		[](HistoryRow &r) { r.approved_by = "mallory"; },
-		[](HistoryRow &r) { r.changed_by = "mallory"; },
+		[](HistoryRow &r) { r.approved_by = "intruder"; },
+		[](HistoryRow &r) { r.changed_by = "intruder"; },
 		[](HistoryRow &r) { r.note.reset(); },
 		[](HistoryRow &r) { ++r.version; },
 		[](HistoryRow &r) { r.overridden = true; },
@@ -438,7 +438,7 @@ const std::vector<StateCase> states = {
 	{"entered_at", [](State &s) { s.entered_at = noon - 48h; }}, // a way to shorten the dwell
 	{"started_at", [](State &s) { s.started_at.reset(); }},
 	{"updated_at", [](State &s) { *s.updated_at += instant; }},
-	{"updated_by", [](State &s) { s.updated_by = "mallory"; }},
+	{"updated_by", [](State &s) { s.updated_by = "intruder"; }},
 	{"note", [](State &s) { s.note.reset(); }},
 	{"history_id", [](State &s) { --s.history_id; }},
 	{"overridden", [](State &s) { s.overridden = true; }},

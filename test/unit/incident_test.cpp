@@ -16,9 +16,9 @@ incident(Severity severity, Duration ago = 20min) {
 	made.id = 3;
 	made.severity = made.opened_as = severity;
 	made.title = "sends hang";
-	made.ic = "anna";
+	made.ic = "ic";
 	made.opened_at = noon - ago;
-	made.opened_by = "olga";
+	made.opened_by = "oncall";
 	return made;
 }
 
@@ -49,7 +49,7 @@ step(Duration ago, const char *transition, bool from_kill, bool to_kill) {
 	made.from_kill = from_kill;
 	made.to_kill = to_kill;
 	made.changed_by = "chat_v11 guard";
-	made.approved_by = "ivan";
+	made.approved_by = "lead";
 	return made;
 }
 
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(an_open_one_closes_promotions_and_resumes) {
 	input.incidents.push_back(incident(Severity::p1));
 	const auto result = result_of(input, "incident");
 	BOOST_TEST(name(result.status) == "fail");
-	BOOST_TEST(result.reason == "incident: P1 incident 3 is open since 2026-03-01 11:40:00 UTC (IC anna): sends hang");
+	BOOST_TEST(result.reason == "incident: P1 incident 3 is open since 2026-03-01 11:40:00 UTC (IC ic): sends hang");
 	BOOST_TEST(refused(input, ask("canary_50", false)).token() == "ERR_GATE_CLOSED");
 	BOOST_TEST(refused(input, ask("canary_1", true)).token() == "ACCEPTED");
 
@@ -272,14 +272,14 @@ BOOST_AUTO_TEST_CASE(the_ten_points) {
 		IncidentNote tick;
 		tick.kind = NoteKind::check;
 		tick.point = n;
-		tick.author = "anna";
+		tick.author = "ic";
 		tick.text = "seen";
 		list.notes.push_back(tick);
 	}
 	BOOST_TEST(all() == "1 2 3 4 5 6 9 ");
 	list.items.push_back({1, 3, "a test", std::nullopt, std::nullopt});
 	BOOST_TEST(contains(point(list, 10).remark, "assign_action_item(1, "));
-	list.items.front().owner = "igor";
+	list.items.front().owner = "backend";
 	list.items.front().due = "2026-04-01";
 	BOOST_TEST(all() == "1 2 3 4 5 6 9 10 ");
 	list.gates = evaluate(calm_after_kill());
@@ -292,6 +292,39 @@ BOOST_AUTO_TEST_CASE(the_ten_points) {
 	BOOST_TEST(all() == "1 2 3 4 5 6 7 8 9 10 ");
 	list.steps.back().overridden = true;
 	BOOST_TEST(contains(point(list, 8).remark, "was forced"));
+}
+
+BOOST_AUTO_TEST_CASE(the_resume_of_an_incident_is_its_own) {
+	auto list = listed(Severity::p0, green());
+	const auto resumed = [&] {
+		const auto told = point(list, 8);
+		return (told.done ? "yes: " : "no: ") + told.remark;
+	};
+	BOOST_TEST(resumed() == "yes: it was never stopped");
+	list.steps = {step(40min, "kill", false, true), step(21min, "resume", true, false)};
+	BOOST_TEST(resumed() == "yes: it was never stopped"); // all of it before
+	list.steps.pop_back();
+	list.killed_when_opened = true;
+	list.incident.closed_at = noon - 7min;
+	BOOST_TEST(contains(resumed(), "no: not resumed yet: select * from public.chat_set_v11_rollout_state("));
+	list.steps.push_back(step(10min, "config", true, false)); // says nothing of the switch
+	BOOST_TEST(contains(resumed(), "no: not resumed yet"));
+	list.steps.push_back(step(9min, "resume", true, false));
+	list.steps.push_back(step(8min, "kill", false, true));
+	BOOST_TEST(contains(resumed(), "no: not resumed yet")); // whatever is the state of now
+	list.steps.push_back(step(6min, "re-kill", true, true));
+	list.steps.push_back(step(5min, "resume", true, false));
+	constexpr auto at_the_end = "yes: at 2026-03-01 11:55:00 UTC by chat_v11 guard";
+	BOOST_TEST(resumed() == at_the_end);
+	// Another kill, another resume, by force: of another incident.
+	list.steps.push_back(step(4min, "kill", false, true));
+	list.gates = evaluate(calm_after_kill());
+	BOOST_TEST(resumed() == at_the_end);
+	list.steps.push_back(step(3min, "resume", true, false));
+	list.steps.back().overridden = true;
+	BOOST_TEST(resumed() == at_the_end);
+	list.incident.closed_at.reset();
+	BOOST_TEST(contains(resumed(), "no: row 9 of the log, at 2026-03-01 11:57:00 UTC, was forced by "));
 }
 
 BOOST_AUTO_TEST_CASE(a_complete_rollout) {
@@ -313,7 +346,7 @@ BOOST_AUTO_TEST_CASE(a_complete_rollout) {
 	input.review_attested.reset();
 	BOOST_TEST(contains(unmet(input), "chat_v11.attest('review'"));
 	input = complete();
-	input.items = {{1, 3, "a test", "igor", "2026-04-01"}, {2, std::nullopt, "an alert", "igor", std::nullopt}};
+	input.items = {{1, 3, "a test", "backend", "2026-04-01"}, {2, std::nullopt, "an alert", "backend", std::nullopt}};
 	BOOST_TEST(contains(unmet(input), "without owner or date: 2"));
 	BOOST_TEST(contains(unmet(input), "open: 1"));
 	input.items.pop_back();

@@ -172,8 +172,8 @@ BOOST_AUTO_TEST_CASE(what_happened) {
 		"again from 2026-03-01 11:32:00 UTC, at canary_1, live: 1 % of users, through the gate; v1.1 was off for 32 "
 		"min.\n\n"
 		"oncall opened the incident as a P0 at 11:01:00 UTC, 1 min after the first sign, with the IC as its IC. 1 "
-		"decision of the IC stands in the record. the IC closed it at 11:31:00 UTC, after 30 min: “no breach for half "
-		"an hour”.\n");
+		"decision of the IC stands in the record. the IC closed it at 11:31:00 UTC, after 30 min: \"no breach for half "
+		"an hour\".\n");
 	const auto text = postmortem_text(told());
 	BOOST_TEST(contains(text, "| Noticed by | the guard, at 2026-03-01 11:00:00 UTC |"));
 	BOOST_TEST(contains(text,
@@ -211,7 +211,12 @@ BOOST_AUTO_TEST_CASE(who_noticed) {
 	input.sights[1].by_guard = false;
 	BOOST_TEST(contains(story(input), "The guard noticed it")); // its own act wrote the row
 	input.checklist.steps[0].changed_by = "oncall";
-	BOOST_TEST(contains(story(input), "The gates showed it at 2026-03-01 11:00:00 UTC"));
+	BOOST_TEST(contains(story(input), "oncall acted at 2026-03-01 11:00:00 UTC: the gates said ROLLBACK: P0"));
+	BOOST_TEST(contains(postmortem_text(input), "| Noticed by | people: oncall, at 2026-03-01 11:00:00 UTC |"));
+	input.sights[1].at -= 1s;
+	BOOST_TEST(contains(story(input), "The gates showed it at 2026-03-01 10:59:59 UTC"));
+	BOOST_TEST(contains(postmortem_text(input), "| Noticed by | the gates, at 2026-03-01 10:59:59 UTC |"));
+	input.sights[1].at += 1s;
 	BOOST_TEST(contains(story(input), "oncall killed the rollout at 11:00:00 UTC"));
 	input.sights.clear();
 	BOOST_TEST(contains(story(input), "No gate showed anything: people noticed it."));
@@ -263,6 +268,14 @@ BOOST_AUTO_TEST_CASE(how_long_v11_was_off) {
 								 step(7, noon - 50min, "rollback", "canary_10, live", "canary_1, live", guard_name));
 	BOOST_TEST(contains(story(input), "The rollout was not killed. The guard took it back at 2026-03-01 11:10:00 UTC, "
 									  "from canary_10, live to canary_1, live."));
+	// An incident before the start: its kill found nobody live.
+	input.checklist.steps = {step(1, noon - 59min, "kill", "not started", "canary_1, killed", "oncall")};
+	input.checklist.killed_when_opened = true;
+	BOOST_TEST(off(input) == "59 min: killed at 2026-03-01 11:01:00 UTC by oncall, and still is");
+	BOOST_TEST(postmortem::state_before(input) == "not started");
+	input.checklist.steps.push_back(step(2, noon - 20min, "start", "not started", "canary_1, live", "the IC"));
+	BOOST_TEST(off(input).ends_with("live again from 11:40:00 UTC, resumed by the IC"));
+	input.checklist.killed_when_opened = false;
 	input.checklist.steps = {step(1, noon - 50min, "start", "not started", "canary_1, live", "oncall")};
 	BOOST_TEST(off(input) == "not at all");
 	input = told();
@@ -279,6 +292,20 @@ BOOST_AUTO_TEST_CASE(what_has_become_of_it_since) {
 	BOOST_TEST(contains(postmortem_text(input), "| Closed | still open, for 59 min |"));
 	BOOST_TEST(contains(postmortem_text(input), "| State now | canary_1, live: 1 % of users |\n| Still"));
 	BOOST_TEST(!contains(postmortem_text(input), "State after"));
+}
+
+BOOST_AUTO_TEST_CASE(who_led) {
+	auto input = told();
+	BOOST_TEST(contains(postmortem_text(input), "| IC | the IC |"));
+	input.checklist.incident.ic = "the IC of the day: relief";
+	const auto text = postmortem_text(input);
+	BOOST_TEST(contains(text, "| IC | the IC, then the IC of the day: relief |"));
+	BOOST_TEST(contains(text, "with the IC as its IC, and the IC of the day: relief later."));
+	BOOST_TEST(contains(text, "**opened** as a P0, IC the IC |"));
+	input.checklist.notes[0].text = "somebody else's words";
+	BOOST_TEST(contains(postmortem_text(input), "**opened** as a P0, IC the IC of the day: relief |"));
+	input.checklist.incident.severity = Severity::p2;
+	BOOST_TEST(contains(postmortem_text(input), "Of a P2 no decisions are owed."));
 }
 
 BOOST_AUTO_TEST_CASE(an_escalation) {
@@ -300,32 +327,32 @@ BOOST_AUTO_TEST_CASE(one_time_line_in_order) {
 	auto input = told();
 	input.sights.push_back({noon - 29min, "PROCEED", {}, ""});
 	input.sights.push_back({noon - 20min, "HOLD", {}, "rollout dwell: too young"});
-	BOOST_TEST(
-		in_order(postmortem::timeline(input),
-				 {"Before the first sign the gates said PROCEED, and no P0 or P1 check failed.", "| **2026-03-01** |",
-				  "| 11:00:00 | −0:01:00 | gates | PROCEED → **ROLLBACK**: P0 send_stall_rate",
-				  "| 11:00:00 | −0:01:00 | chat_v11 guard | **kill** canary_10, live → canary_1, killed (decision 1) |",
-				  "| 11:01:00 | +0:00:00 | the scribe | **opened** as a P0, IC the IC |",
-				  "| 11:10:00 | +0:09:00 | the scribe | **decision 2**: roll back the build |",
-				  "| 11:31:00 | +0:30:00 | the scribe | **closed** |",
-				  "| 11:31:00 | +0:30:00 | gates | ROLLBACK → **PROCEED** |",
-				  "| 11:32:00 | +0:31:00 | the IC | **resume** canary_1, killed → canary_1, live (decision 3) |"}));
+	BOOST_TEST(in_order(
+		postmortem::timeline(input),
+		{"Before the first sign the gates said PROCEED, and no P0 or P1 check failed.", "| **2026-03-01** |",
+		 "| 11:00:00 | -0:01:00 | gates | PROCEED -> **ROLLBACK**: P0 send_stall_rate",
+		 "| 11:00:00 | -0:01:00 | chat_v11 guard | **kill** canary_10, live -> canary_1, killed (decision 1) |",
+		 "| 11:01:00 | +0:00:00 | the scribe | **opened** as a P0, IC the IC |",
+		 "| 11:10:00 | +0:09:00 | the scribe | **decision 2**: roll back the build |",
+		 "| 11:31:00 | +0:30:00 | the scribe | **closed** |",
+		 "| 11:31:00 | +0:30:00 | gates | ROLLBACK -> **PROCEED** |",
+		 "| 11:32:00 | +0:31:00 | the IC | **resume** canary_1, killed -> canary_1, live (decision 3) |"}));
 	auto calmed = input;
 	calmed.sights[2] = {noon - 40min, "HOLD", {}, "rollout quiet: it failed 20 min ago"};
 	BOOST_TEST(
-		contains(postmortem::timeline(calmed), "| gates | ROLLBACK → **HOLD**, no P0 or P1 check fails any more |"));
+		contains(postmortem::timeline(calmed), "| gates | ROLLBACK -> **HOLD**, no P0 or P1 check fails any more |"));
 	// After the end nobody asks for what is not red.
 	BOOST_TEST(!contains(postmortem::timeline(input), "dwell"));
 	input.sights.back().failing = {"x"};
-	BOOST_TEST(contains(postmortem::timeline(input), "PROCEED → **HOLD**: rollout dwell"));
+	BOOST_TEST(contains(postmortem::timeline(input), "PROCEED -> **HOLD**: rollout dwell"));
 	input.checklist.notes.push_back(note(noon + 13h, NoteKind::note, "the next day"));
 	BOOST_TEST(in_order(postmortem::timeline(input),
 						{"| **2026-03-02** | | | |\n| 01:00:00 | +13:59:00 | the scribe | the next day |"}));
 	auto config = step(9, noon - 30min, "config", "canary_1, killed", "canary_1, killed", "an admin");
-	config.change = "setting p0_clear_window: value 00:30:00 → 01:00:00";
+	config.change = "setting p0_clear_window: value 00:30:00 -> 01:00:00";
 	input.checklist.steps.insert(input.checklist.steps.begin() + 1, config);
 	BOOST_TEST(contains(postmortem::timeline(input),
-						"| an admin | **changed**: setting p0_clear_window: value 00:30:00 → 01:00:00 |"));
+						"| an admin | **changed**: setting p0_clear_window: value 00:30:00 -> 01:00:00 |"));
 }
 
 // Beside a broken P0 the rest of the reasons is noise, and the guard's note is the gates' own words.
@@ -333,7 +360,7 @@ BOOST_AUTO_TEST_CASE(decisions_with_their_figures) {
 	auto input = told();
 	const auto text = postmortem::decisions(input);
 	BOOST_TEST(contains(text,
-						"| 1 | 2026-03-01 11:00:00 | chat_v11 guard | **kill** canary_10, live → canary_1, killed, "
+						"| 1 | 2026-03-01 11:00:00 | chat_v11 guard | **kill** canary_10, live -> canary_1, killed, "
 						"version 7 | ROLLBACK: P0 send_stall_rate is 0.2 (20 of 100), limit 0.05 |"));
 	BOOST_TEST(contains(text,
 						"| 2 | 2026-03-01 11:10:00 | the scribe | roll back the build | ROLLBACK: P0 send_stall_rate "
@@ -344,8 +371,8 @@ BOOST_AUTO_TEST_CASE(decisions_with_their_figures) {
 	input.checklist.steps[1].approved_by = "the lead";
 	input.checklist.steps[1].note = "resume controlled";
 	BOOST_TEST(contains(postmortem::decisions(input),
-						"| the IC, approved by the lead | **resume** canary_1, killed → canary_1, live, version 8: "
-						"“resume controlled” | PROCEED |"));
+						"| the IC, approved by the lead | **resume** canary_1, killed -> canary_1, live, version 8: "
+						"\"resume controlled\" | PROCEED |"));
 	input.checklist.notes[1].decision = "HOLD";
 	input.checklist.notes[1].reasons = "rollout incident: P0 incident 3 is open";
 	BOOST_TEST(contains(postmortem::decisions(input), "| HOLD, for nothing but the open incident |"));
@@ -424,10 +451,10 @@ BOOST_AUTO_TEST_CASE(figures) {
 	BOOST_TEST(in_order(
 		text,
 		{"| send_stall_rate | 5 % | 0 % (0 of 100) | **20 % (20 of 100)** | 10:59:00 | 10 % (20 of 200) | 0.102 % (1 "
-		 "of 979) | – |",
-		 "| write_receipt_p95_ms | 2000 ms | 199 ms (of 50) | 210 ms (of 40) | 11:20:00 | 201 ms (of 90) | – | 180 ms "
+		 "of 979) | - |",
+		 "| write_receipt_p95_ms | 2000 ms | 199 ms (of 50) | 210 ms (of 40) | 11:20:00 | 201 ms (of 90) | - | 180 ms "
 		 "(of 900) |",
-		 "| pending_forever_count | 0 | 0 | 0 | – | 0 | 2 | 0 |",
+		 "| pending_forever_count | 0 | 0 | 0 | - | 0 | 2 | 0 |",
 		 "Nothing was reported that could be a figure of: full_state_rate."}));
 	BOOST_TEST(contains(text,
 						"- before: v1.1 from 2026-03-01 10:29:00 UTC until 10:59:00 UTC\n- worst: of v1.1, the worst "
@@ -450,8 +477,8 @@ BOOST_AUTO_TEST_CASE(what_people_fill_in) {
 	input.checklist.notes.push_back(ticked(noon - 40min, 6, "client: an index\n## runs wild"));
 	BOOST_TEST(
 		contains(postmortem_text(input),
-				 "### Technical\n\nThe layer, as the scribe noted at 2026-03-01 11:20:00 UTC: “client: an index ## "
-				 "runs wild”\n\n> **For people"));
+				 "### Technical\n\nThe layer, as the scribe noted at 2026-03-01 11:20:00 UTC: \"client: an index ## "
+				 "runs wild\"\n\n> **For people"));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_left_to_do) {
@@ -541,7 +568,7 @@ BOOST_AUTO_TEST_CASE(a_long_incident_stays_readable) {
 	BOOST_TEST(contains(with_few,
 						" lines of the gates. All of it: `select at, kind, author, text from chat_v11.incident_note "
 						"where incident = 3 order by at, n;`"));
-	BOOST_TEST(contains(with_few, "| … | | | _left out: "));
+	BOOST_TEST(contains(with_few, "| ... | | | _left out: "));
 	for (int i = 0; i < 100; ++i)
 		input.checklist.notes.push_back(note(noon - 71h + i * 10min, NoteKind::decision, words));
 	for (int i = 0; i < 80; ++i)
@@ -552,21 +579,21 @@ BOOST_AUTO_TEST_CASE(a_long_incident_stays_readable) {
 	BOOST_TEST(text.size() < 250'000u);
 	for (const auto &line : lines_of(text))
 		BOOST_TEST(line.size() < 3000u);
-	BOOST_TEST(contains(text, "| … | | | _left out: 43 decisions_ | |"));
+	BOOST_TEST(contains(text, "| ... | | | _left out: 43 decisions_ | |"));
 	BOOST_TEST(contains(text, "30 more: `select * from chat_v11.action_item where incident = 3 order by id;`"));
 	// As many lines left out as there are not shown.
 	const auto line = text.substr(text.find("\nLeft out for length: "));
 	BOOST_TEST(contains(line, "Left out for length: 26 turns, 30 facts, 200 remarks, 4319 lines of the gates"));
 	auto cut = told();
 	cut.checklist.notes.push_back(note(noon - 45min, NoteKind::note, words));
-	BOOST_TEST(contains(postmortem::timeline(cut), "Texts that end in … are cut."));
+	BOOST_TEST(contains(postmortem::timeline(cut), "Texts that end in ... are cut."));
 	BOOST_TEST(!contains(postmortem::timeline(told()), "Texts that end in"));
 }
 
 BOOST_AUTO_TEST_CASE(distances) {
 	using postmortem::distance;
 	BOOST_TEST(distance(noon, noon) == "+0:00:00");
-	BOOST_TEST(distance(noon, noon - 1s) == "−0:00:01");
+	BOOST_TEST(distance(noon, noon - 1s) == "-0:00:01");
 	BOOST_TEST(distance(noon, noon + 100h + 2min + 3s) == "+100:02:03");
 	BOOST_TEST(postmortem::with_share("canary_1, killed") == "canary_1, killed: nobody");
 	BOOST_TEST(postmortem::with_share("not started") == "not started: nobody");
