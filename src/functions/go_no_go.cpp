@@ -51,13 +51,10 @@ judge(GoNoGo &facts, const pg::StoredState &stored, const pg::Evaluation &evalua
 	try {
 		const auto classified = classify_promotion(stored.state, name(facts.target), stored.log_has_state);
 		const auto &input = evaluation.input;
-		std::vector<Precondition> missing;
-		if (classified.transition == Transition::start) {
-			facts.preconditions = pg::preflight_rows(evaluation, facts.target, pg::SelfTest::no);
-			missing = unmet(facts.preconditions);
-		} else if (classified.transition == Transition::promote && input.settings.preflight == Preflight::enforce) {
-			missing = unmet({pg::ci_gate(classified.target, input.now)});
-		}
+		auto rows = pg::binding_rows(evaluation, classified, pg::SelfTest::no);
+		const auto missing = unmet(rows);
+		if (classified.transition == Transition::start)
+			facts.preconditions = std::move(rows);
 		Request request;
 		request.stage = std::string(name(facts.target));
 		request.kill_switch = false;

@@ -37,13 +37,10 @@ CHAT_V11_ENTRY(chat_v11_assert_gate) {
 		pg::with_latest_snapshot([] { return pg::with_spi([](pg::Spi &spi) { return pg::load_state(spi); }); });
 	const auto classified = classify_promotion(stored.state, *target, stored.log_has_state);
 	const auto evaluation = pg::with_latest_snapshot([&] { return pg::evaluate_gates(stored.state); });
-	std::vector<Precondition> missing;
-	if (classified.transition == Transition::start) {
-		const auto self_test = pg::may_self_test() ? pg::SelfTest::yes : pg::SelfTest::no;
-		missing = unmet(pg::preflight_rows(evaluation, classified.target, self_test));
-		// The run that asks here is the one that the row asks for.
-		std::erase_if(missing, [](const Precondition &row) { return row.name == ci_row; });
-	}
+	const auto self_test = pg::may_self_test() ? pg::SelfTest::yes : pg::SelfTest::no;
+	auto missing = unmet(pg::binding_rows(evaluation, classified, self_test));
+	// The run that asks here is the one that the row asks for.
+	std::erase_if(missing, [](const Precondition &row) { return row.name == ci_row; });
 	Request request;
 	request.stage = *target;
 	request.kill_switch = false;

@@ -194,15 +194,10 @@ decide_change(const State &state, const Request &request, bool log_has_state, pg
 	} else
 		change.gates = pg::evaluate_within(state, pg::kill_gate_timeout_ms(), classified.target_kill);
 	const auto *evaluation = change.gates.evaluation ? &*change.gates.evaluation : nullptr;
-	auto preflight = Preflight::warn;
-	if (evaluation && classified.transition == Transition::start) {
-		change.unmet = unmet(pg::preflight_rows(*evaluation, classified.target, pg::SelfTest::yes));
-		preflight = evaluation->input.settings.preflight;
-	} else if (evaluation && classified.transition == Transition::promote && !request.forced) {
-		preflight = evaluation->input.settings.preflight;
-		if (preflight == Preflight::enforce)
-			change.unmet = unmet({pg::ci_gate(classified.target, evaluation->input.now)});
-	}
+	// Who forces a promotion is not held to it; a start's record has it all the same.
+	if (evaluation && !(request.forced && classified.transition == Transition::promote))
+		change.unmet = unmet(pg::binding_rows(*evaluation, classified, pg::SelfTest::yes));
+	const auto preflight = evaluation ? evaluation->input.settings.preflight : Preflight::warn;
 	change.before = state;
 	change.transition = classified.transition;
 	change.accepted = decide(state, request, classified, evaluation ? &evaluation->answer : nullptr, change.unmet,

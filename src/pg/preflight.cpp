@@ -175,14 +175,6 @@ may_self_test() {
 	});
 }
 
-Precondition
-ci_gate(Stage target, Time now) {
-	PreflightFacts facts;
-	facts.target = target;
-	with_latest_snapshot([&] { read_attestations(facts); });
-	return ci_precondition(facts.target, facts.ci, now, facts.attestations_error);
-}
-
 std::vector<Precondition>
 preflight_rows(const Evaluation &evaluation, Stage target, SelfTest self_test) {
 	PreflightFacts facts;
@@ -199,6 +191,18 @@ preflight_rows(const Evaluation &evaluation, Stage target, SelfTest self_test) {
 	if (facts.with_self_test)
 		run_self_test(evaluation, facts);
 	return preflight(evaluation.input, evaluation.answer, facts);
+}
+
+std::vector<Precondition>
+binding_rows(const Evaluation &evaluation, const Classified &change, SelfTest self_test) {
+	if (change.transition == Transition::start)
+		return preflight_rows(evaluation, change.target, self_test);
+	if (change.transition != Transition::promote || evaluation.input.settings.preflight != Preflight::enforce)
+		return {};
+	PreflightFacts facts;
+	facts.target = change.target;
+	with_latest_snapshot([&] { read_attestations(facts); });
+	return {ci_precondition(facts.target, facts.ci, evaluation.input.now, facts.attestations_error)};
 }
 
 } // namespace chat_v11::pg

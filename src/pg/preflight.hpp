@@ -15,8 +15,9 @@ std::vector<Precondition> preflight_rows(const Evaluation &evaluation, Stage tar
 // Whether who asks may call preflight(): readers write nothing, not even dead rows.
 bool may_self_test();
 
-// The one row that a promotion is refused for where `preflight` is `enforce`.
-Precondition ci_gate(Stage target, Time now);
+// Those that bind a change, met or not: of a start all; of a promotion, where `preflight` is `enforce`, the CI gate of
+// its stage; of anything else none.
+std::vector<Precondition> binding_rows(const Evaluation &evaluation, const Classified &change, SelfTest self_test);
 
 // Empty where the installation has no roster yet.
 std::vector<Duty> load_roster(Spi &spi);
