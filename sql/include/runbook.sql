@@ -10,6 +10,7 @@ SET intervalstyle = 'postgres';
 SET extra_float_digits = 0;
 -- However slow the machine: a kill on a table of this size shall have its gates in the log.
 SET chat_v11.kill_gate_timeout = '60s';
+SET chat_v11.gate_timeout = '60s';
 
 -- Operators may not set the clock.
 CREATE PROCEDURE fixture.at(p_at timestamptz) LANGUAGE sql SECURITY DEFINER AS $$

@@ -5,11 +5,11 @@
 CREATE TABLE chat_v11.full_state_0 (
 	dialog uuid NOT NULL PRIMARY KEY,
 	admitted_at timestamptz NOT NULL
-) WITH (fillfactor = 90);
+) USING heap WITH (fillfactor = 90);
 CREATE TABLE chat_v11.full_state_1 (
 	dialog uuid NOT NULL PRIMARY KEY,
 	admitted_at timestamptz NOT NULL
-) WITH (fillfactor = 90);
+) USING heap WITH (fillfactor = 90);
 
 -- A subscriber has admissions of its own: rows that a publication of all tables brings are passed over.
 CREATE FUNCTION chat_v11.keep_own() RETURNS trigger

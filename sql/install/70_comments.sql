@@ -325,7 +325,7 @@ COMMENT ON COLUMN chat_v11.consumer.seen_at IS 'when it last said anything, to h
 COMMENT ON COLUMN chat_v11.consumer.role IS 'the session role that said so';
 
 COMMENT ON FUNCTION chat_v11.admit_full_state(uuid, uuid) IS
-	'at most one full state in full_state_interval and dialog, else ERR_RESYNC_THROTTLED; never waits';
+	'at most one full state in full_state_interval and dialog, else ERR_RESYNC_THROTTLED; waits for no other admission';
 COMMENT ON FUNCTION chat_v11.admit_resync(text) IS
 	'one resync of a stream at a time, to the end of the transaction, else ERR_RESYNC_THROTTLED; never waits';
 COMMENT ON FUNCTION chat_v11.admit_resync(text, uuid, float8) IS

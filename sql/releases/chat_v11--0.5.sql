@@ -912,11 +912,11 @@ CREATE FUNCTION chat_v11.guard_status(OUT state text, OUT running boolean, OUT p
 CREATE TABLE chat_v11.full_state_0 (
 	dialog uuid NOT NULL PRIMARY KEY,
 	admitted_at timestamptz NOT NULL
-) WITH (fillfactor = 90);
+) USING heap WITH (fillfactor = 90);
 CREATE TABLE chat_v11.full_state_1 (
 	dialog uuid NOT NULL PRIMARY KEY,
 	admitted_at timestamptz NOT NULL
-) WITH (fillfactor = 90);
+) USING heap WITH (fillfactor = 90);
 
 -- A subscriber has admissions of its own: rows that a publication of all tables brings are passed over.
 CREATE FUNCTION chat_v11.keep_own() RETURNS trigger
@@ -1553,7 +1553,7 @@ COMMENT ON COLUMN chat_v11.consumer.seen_at IS 'when it last said anything, to h
 COMMENT ON COLUMN chat_v11.consumer.role IS 'the session role that said so';
 
 COMMENT ON FUNCTION chat_v11.admit_full_state(uuid, uuid) IS
-	'at most one full state in full_state_interval and dialog, else ERR_RESYNC_THROTTLED; never waits';
+	'at most one full state in full_state_interval and dialog, else ERR_RESYNC_THROTTLED; waits for no other admission';
 COMMENT ON FUNCTION chat_v11.admit_resync(text) IS
 	'one resync of a stream at a time, to the end of the transaction, else ERR_RESYNC_THROTTLED; never waits';
 COMMENT ON FUNCTION chat_v11.admit_resync(text, uuid, float8) IS

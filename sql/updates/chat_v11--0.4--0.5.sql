@@ -14,11 +14,11 @@ SELECT pg_catalog.set_config('chat_v11_update.members', (SELECT pg_catalog.array
 CREATE TABLE chat_v11.full_state_0 (
 	dialog uuid NOT NULL PRIMARY KEY,
 	admitted_at timestamptz NOT NULL
-) WITH (fillfactor = 90);
+) USING heap WITH (fillfactor = 90);
 CREATE TABLE chat_v11.full_state_1 (
 	dialog uuid NOT NULL PRIMARY KEY,
 	admitted_at timestamptz NOT NULL
-) WITH (fillfactor = 90);
+) USING heap WITH (fillfactor = 90);
 
 -- A subscriber has admissions of its own: rows that a publication of all tables brings are passed over.
 CREATE FUNCTION chat_v11.keep_own() RETURNS trigger
@@ -300,7 +300,7 @@ WHERE a.grantee <> 0 AND a.grantee <> p.proowner;
 
 -- What each thing is for.
 COMMENT ON FUNCTION chat_v11.admit_full_state(uuid, uuid) IS
-	'at most one full state in full_state_interval and dialog, else ERR_RESYNC_THROTTLED; never waits';
+	'at most one full state in full_state_interval and dialog, else ERR_RESYNC_THROTTLED; waits for no other admission';
 COMMENT ON FUNCTION chat_v11.admit_resync(text) IS
 	'one resync of a stream at a time, to the end of the transaction, else ERR_RESYNC_THROTTLED; never waits';
 COMMENT ON FUNCTION chat_v11.admit_resync(text, uuid, float8) IS

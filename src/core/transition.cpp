@@ -319,8 +319,8 @@ decide(const State &state, const Request &request, const Classified &classified,
 		if (request.forced)
 			require_two_people(request);
 		if (request.forced && gated) {
-			// A first start has nothing that could have been broken.
-			if (rule.needs != Needs::preconditions || !gates->p0_breach.empty())
+			// A first start has nothing that could have been broken, as far as that can be seen.
+			if (rule.needs != Needs::preconditions || !gates->p0_breach.empty() || !gates->telemetry_error.empty())
 				require_no_breach(*gates);
 			overridden = true;
 		} else {

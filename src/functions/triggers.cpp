@@ -177,6 +177,19 @@ require_no_freeze(Transition transition) {
 					  "Try again when it is: select * from chat_v11.incidents();");
 }
 
+// A kill takes what there is: the first start chooses.
+Bucketing
+bucketing_to_be(const Request &request) {
+	auto bucketing = Bucketing::flagd_v2;
+	const auto failure = pg::attempt_within(pg::kill_gate_timeout_ms(), [&] {
+		pg::with_spi([&](pg::Spi &spi) { bucketing = pg::chosen_bucketing(spi); });
+	});
+	if (!failure.empty() && !request.kill_switch.value_or(false))
+		throw gate_closed("the setting bucketing cannot be read", failure,
+						  "Find who locks it: select * from pg_locks where not granted;");
+	return bucketing;
+}
+
 void
 decide_change(const State &state, const Request &request, bool log_has_state, pg::Change &change) {
 	const auto classified = classify(state, request, log_has_state);
@@ -304,7 +317,7 @@ CHAT_V11_ENTRY(chat_v11_rollout_decide) {
 			if (by_hand && trigger.is_insert() && is_restored_row(spi, trigger, change))
 				return;
 			const bool frozen = stored.state.exists && stored.state.started_at;
-			const auto bucketing = frozen ? stored.state.bucketing : pg::chosen_bucketing(spi);
+			const auto bucketing = frozen ? stored.state.bucketing : bucketing_to_be(request);
 			if (by_hand && trigger.is_insert() && !request.kill_switch.value_or(false))
 				refuse_other_bucketing(trigger, bucketing);
 			decide_change(stored.state, request, stored.log_has_state, change);

@@ -1,6 +1,7 @@
 #include "pg/recovery.hpp"
 
 #include "core/refusal.hpp"
+#include "pg/index_writer.hpp"
 #include "pg/lock.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
@@ -47,6 +48,7 @@ struct Known {
 	bool found[std::size(span_names)];
 	std::int64_t spans[std::size(span_names)]; // us
 	std::int64_t version;                      // newest row of the log that changed one of them
+	bool is_own;                               // the first of them is this transaction's, and not committed yet
 
 	bool
 	is_whole() const {
@@ -59,6 +61,7 @@ struct {
 	TimestampTz read_at = 0;
 	TimestampTz interval_since = 0;  // by the rule clock: when this session learned of the one in force
 	std::uint64_t invalidations = 0; // told apart: one that comes while the rows are being read
+	bool interval_changed = true;    // perhaps: somebody announced a change of a setting
 	Known known{};
 } cache;
 
@@ -71,6 +74,8 @@ forget(Datum, Oid relation) {
 		return;
 	cache.valid = false;
 	++cache.invalidations;
+	if (relation != known.admissions[0] && relation != known.admissions[1])
+		cache.interval_changed = true;
 }
 
 void
@@ -89,6 +94,8 @@ take_span(Known &known, Relation table, HeapTuple row) {
 			DirectFunctionCall3(interval_in, CStringGetDatum(value), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 		known.spans[i] = span->time + (span->day + span->month * std::int64_t{30}) * USECS_PER_DAY;
 		known.found[i] = true;
+		if (i == 0)
+			known.is_own = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data));
 		pfree(value);
 		const Datum history = column(3, is_null);
 		if (!is_null)
@@ -128,9 +135,10 @@ what_is_known() {
 	cache.valid = false;
 	const auto before = cache.invalidations;
 	read_spans(known);
-	// A version tells also of a change that was taken back meanwhile.
-	if (!OidIsValid(last.settings) || known.version != last.version || known.spans[0] != last.spans[0])
+	// Others go by a change of one's own only once it is committed, which is announced to oneself too.
+	if (cache.interval_changed || known.is_own || known.spans[0] != last.spans[0])
 		cache.interval_since = time_to_pg(now());
+	cache.interval_changed = known.is_own || cache.invalidations != before;
 	cache.known = known;
 	cache.read_at = at;
 	cache.valid = cache.invalidations == before;
@@ -180,7 +188,12 @@ struct Admissions {
 
 Admissions
 open_index_of(Relation table, LOCKMODE mode) {
-	return {table, index_open(RelationGetPrimaryKeyIndex(table), mode)};
+#if PG_VERSION_NUM >= 180000
+	const Oid index = RelationGetPrimaryKeyIndex(table, false);
+#else
+	const Oid index = RelationGetPrimaryKeyIndex(table);
+#endif
+	return {table, index_open(index, mode)};
 }
 
 // Looks with a snapshot that sees what is not committed too, and who it is of.  Under the dialog's lock nothing is
@@ -205,20 +218,22 @@ look(const Admissions &in, Datum dialog, Found &found) {
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-// Whether the index must learn of the row.
-bool
+// Whether indexes must learn of a row: all of them, those that are summaries, none.
+enum class Indexes { all, summaries, none };
+
+Indexes
 write_row(Relation table, HeapTuple row, Found &known) {
 	if (!known.exists) {
 		simple_heap_insert(table, row);
-		return true;
+		return Indexes::all;
 	}
 #if PG_VERSION_NUM >= 160000
 	TU_UpdateIndexes indexes;
 	simple_heap_update(table, &known.place, row, &indexes);
-	return indexes != TU_None;
+	return indexes == TU_All ? Indexes::all : indexes == TU_None ? Indexes::none : Indexes::summaries;
 #else
 	simple_heap_update(table, &known.place, row);
-	return !HeapTupleIsHeapOnly(row);
+	return HeapTupleIsHeapOnly(row) ? Indexes::none : Indexes::all;
 #endif
 }
 
@@ -229,9 +244,18 @@ remember(const Admissions &in, Datum dialog, TimestampTz at, Found &known) {
 	Datum values[] = {dialog, TimestampTzGetDatum(at)};
 	bool nulls[] = {false, false};
 	HeapTuple row = heap_form_tuple(RelationGetDescr(in.table), values, nulls);
-	if (write_row(in.table, row, known))
-		(void)index_insert(in.index, values, nulls, &row->t_self, in.table, UNIQUE_CHECK_YES, false,
+	const auto indexes = write_row(in.table, row, known);
+	if (indexes != Indexes::none && index_count(in.table) == 1) {
+		(void)index_insert(in.index, values, nulls, &row->t_self, in.table, UNIQUE_CHECK_YES, known.exists,
 						   makeNode(IndexInfo)); // of which a btree asks nothing
+	} else if (indexes != Indexes::none) {
+		TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(in.table), &TTSOpsHeapTuple);
+		ExecStoreHeapTuple(row, slot, false);
+		auto writer = IndexWriter::open(in.table);
+		writer.put(slot, indexes == Indexes::summaries);
+		writer.close();
+		ExecDropSingleTupleTableSlot(slot);
+	}
 	heap_freetuple(row);
 	CommandCounterIncrement(); // so that this statement may write it again
 }
@@ -264,45 +288,93 @@ struct Decision {
 	std::int64_t wait;
 };
 
+// The tables as they are to be used at a moment, locked.
+struct Opened {
+	Admissions written;
+	Admissions resting; // null where it need not be looked at
+	Time at;
+	Duration interval;
+};
+
+void
+close_resting(Opened &opened) {
+	if (!opened.resting.table)
+		return;
+	index_close(opened.resting.index, AccessShareLock);
+	table_close(opened.resting.table, AccessShareLock);
+	opened.resting = {};
+}
+
+// Somebody's DDL can keep a lock waiting for any time, after which neither the clock nor the settings are what they
+// were: then once more.
+Opened
+open_tables() {
+	for (;;) {
+		const auto resting_needed = [](Time at, Duration interval) {
+			return resting_may_count(at, interval, time_from_pg(cache.interval_since));
+		};
+		const Known known = what_is_known();
+		const auto interval = settings_of(known).full_state_interval;
+		const Time planned = now();
+		const int target = admission_table(planned, interval);
+		const bool look_at_both = resting_needed(planned, interval);
+
+		Opened opened{};
+		opened.written = open_index_of(table_open(known.admissions[target], RowExclusiveLock), RowExclusiveLock);
+		if (look_at_both)
+			if (const Relation resting = open_resting(known.admissions[1 - target]))
+				opened.resting = open_index_of(resting, AccessShareLock);
+
+		const Known still = what_is_known();
+		opened.interval = settings_of(still).full_state_interval;
+		opened.at = now();
+		if (still.admissions[0] == known.admissions[0] && still.admissions[1] == known.admissions[1] &&
+			opened.interval == interval && admission_table(opened.at, interval) == target &&
+			(look_at_both || !resting_needed(opened.at, interval))) {
+			if (still.is_own)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("ERR_INVALID_ARGUMENT: full_state_interval was changed in this transaction"),
+						 errdetail("Others go by it once it is committed, and an admission must be seen by them."),
+						 errhint("Commit the setting first.")));
+			return opened;
+		}
+		close_resting(opened);
+		index_close(opened.written.index, RowExclusiveLock);
+		table_close(opened.written.table, RowExclusiveLock);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 Decision
 decide(const Uuid &dialog) {
 	const Datum key = UUIDPGetDatum(reinterpret_cast<const pg_uuid_t *>(dialog.data()));
-	const Known known = what_is_known();
-	const Oid *oids = known.admissions;
-	const auto interval = settings_of(known).full_state_interval;
 	// For the time of the call only: a transaction may ask for any number of dialogs, and the server's table of locks
 	// has an end.  Whose admission is not committed yet is told by its row.
-	const LOCKTAG lock = lock_of(oids[0], dialog.data(), dialog.size());
+	const LOCKTAG lock = lock_of(what_is_known().admissions[0], dialog.data(), dialog.size());
 	(void)LockAcquire(&lock, ExclusiveLock, false, false);
-	const Time at = now();
-	const int target = admission_table(at, interval);
+	auto opened = open_tables();
 
-	const Admissions written = open_index_of(table_open(oids[target], RowExclusiveLock), RowExclusiveLock);
 	Found here;
 	Found there;
-	look(written, key, here);
-	if (!here.is_open && resting_may_count(at, interval, time_from_pg(cache.interval_since))) {
-		if (const Relation resting = open_resting(oids[1 - target])) {
-			const Admissions rest = open_index_of(resting, AccessShareLock);
-			look(rest, key, there);
-			index_close(rest.index, AccessShareLock);
-			table_close(resting, AccessShareLock);
-		}
-	}
+	look(opened.written, key, here);
+	if (!here.is_open && opened.resting.table)
+		look(opened.resting, key, there);
+	close_resting(opened);
 
-	Decision decision{time_to_pg(at), interval.count(), here.is_open || there.is_open, 0};
+	Decision decision{time_to_pg(opened.at), opened.interval.count(), here.is_open || there.is_open, 0};
 	if (!decision.is_open) {
 		for (const Found *found : {&here, &there})
 			if (found->exists)
-				if (const auto wait = full_state_wait(time_from_pg(found->admitted_at), at, interval))
+				if (const auto wait = full_state_wait(time_from_pg(found->admitted_at), opened.at, opened.interval))
 					decision.wait = std::max(decision.wait, static_cast<std::int64_t>(wait->count()));
 		if (decision.wait == 0)
-			remember(written, key, decision.at, here);
+			remember(opened.written, key, decision.at, here);
 	}
 	// Who was admitted keeps the table from being emptied until it is committed.
 	const LOCKMODE given_back = decision.is_open || decision.wait > 0 ? RowExclusiveLock : NoLock;
-	index_close(written.index, given_back);
-	table_close(written.table, given_back);
+	index_close(opened.written.index, given_back);
+	table_close(opened.written.table, given_back);
 	(void)LockRelease(&lock, ExclusiveLock, false);
 	return decision;
 }
@@ -360,22 +432,25 @@ give_new_file(Relation table) {
 // Empties the table that rests, once nothing in it counts.  Waits for nobody.
 void
 empty_resting(Oid table, const TimestampTz (&clocks)[2], std::int64_t interval) {
-	const LOCKTAG tag = emptying_lock(table);
-	if (!is_worth_emptying(table) || LockAcquire(&tag, AccessExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return;
 	// Nobody writes there but in a session whose clock is another; who looks need not wait while it is searched.
-	if (ConditionalLockRelationOid(table, ExclusiveLock)) {
-		const Relation relation = table_open(table, NoLock);
-		if (!has_young(relation, clocks, interval) && ConditionalLockRelationOid(table, AccessExclusiveLock)) {
+	if (!is_worth_emptying(table) || !ConditionalLockRelationOid(table, ExclusiveLock))
+		return;
+	const Relation relation = table_open(table, NoLock);
+	const LOCKTAG tag = emptying_lock(table);
+	// The lock that speaks for it comes after the search: with it, a table that cannot be locked is passed over, be it
+	// for somebody's DDL that stands in the queue.
+	if (!has_young(relation, clocks, interval) &&
+		LockAcquire(&tag, AccessExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL) {
+		if (ConditionalLockRelationOid(table, AccessExclusiveLock)) {
 			// A lock does not conflict with this session's own: a cursor of it may read there.
 			if (relation->rd_refcnt == 1)
 				give_new_file(relation);
 			table_close(relation, NoLock);
 			return; // the locks are given up by the commit
 		}
-		table_close(relation, ExclusiveLock);
+		(void)LockRelease(&tag, AccessExclusiveLock, false);
 	}
-	(void)LockRelease(&tag, AccessExclusiveLock, false);
+	table_close(relation, ExclusiveLock);
 }
 
 // Streams that this session began to resync.  Whether it still has them its locks know: they go with their transaction,

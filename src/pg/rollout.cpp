@@ -120,23 +120,24 @@ add_incidents(GateInput &input, std::optional<Time> as_of) {
 	input.incident_error = error;
 }
 
-// `unread`: why nothing but the configuration is to be read, or "".
-static Evaluation
-evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides,
-			const std::string &unread = {}) {
-	Evaluation evaluation;
-	evaluation.input = with_spi([&](Spi &spi) { return load_gate_input(spi, state, at, as_of); });
-	evaluation.input.mock_clock = mock_now().has_value();
+static GateInput
+load_input(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides) {
+	auto input = with_spi([&](Spi &spi) { return load_gate_input(spi, state, at, as_of); });
+	input.mock_clock = mock_now().has_value();
 	if (overrides)
-		apply_overrides(evaluation.input, *overrides);
+		apply_overrides(input, *overrides);
+	return input;
+}
+
+static Evaluation
+evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides) {
+	Evaluation evaluation;
 	auto &input = evaluation.input;
-	if (unread.empty()) {
-		add_telemetry(input);
-		add_gate_log(input, as_of.has_value());
-		add_incidents(input, as_of);
-	} else
-		input.telemetry_error = input.gate_log_error = input.incident_error = unread;
-	evaluation.answer = evaluate(evaluation.input);
+	input = load_input(state, at, as_of, overrides);
+	add_telemetry(input);
+	add_gate_log(input, as_of.has_value());
+	add_incidents(input, as_of);
+	evaluation.answer = evaluate(input);
 	return evaluation;
 }
 
@@ -199,8 +200,8 @@ in_time(int milliseconds, const std::function<void()> &f) {
 		const TimeBudget budget(milliseconds);
 		f();
 		return {};
-	} catch (const Error &) {
-		if (!TimeBudget::spent())
+	} catch (const Error &e) {
+		if (!TimeBudget::spent() || ERRCODE_TO_CATEGORY(e.sqlstate()) != ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED))
 			throw;
 		return "it took longer than " + std::to_string(milliseconds) + " ms";
 	}
@@ -231,17 +232,30 @@ evaluate_within(const State &state, int milliseconds, bool is_kill) {
 BoundedEvaluation
 evaluate_gated(const State &state) {
 	BoundedEvaluation bounded;
-	const auto evaluate_as = [&](const std::string &unread) {
-		bounded.unavailable = in_time(kill_gate_timeout_ms(), [&] {
-			in_subtransaction([&] { bounded.evaluation = evaluate_at(state, now(), std::nullopt, nullptr, unread); });
-		});
-		if (!bounded.unavailable.empty())
-			bounded.evaluation.reset();
-		return bounded.unavailable;
+	const auto within = [](int milliseconds, const std::function<void()> &f) {
+		return in_time(milliseconds, [&] { in_subtransaction(f); });
 	};
-	const auto late = evaluate_as({});
-	if (!late.empty())
-		(void)evaluate_as(late);
+	const int limit = gate_timeout_ms();
+	Evaluation evaluation;
+	auto &input = evaluation.input;
+	bounded.unavailable = within(limit, [&] { input = load_input(state, now(), std::nullopt, nullptr); });
+	if (!bounded.unavailable.empty())
+		return bounded;
+	// What takes little time is not left out for what takes much.
+	if (const auto late = within(limit / 4, [&] { add_incidents(input, std::nullopt); }); !late.empty()) {
+		input.incidents.clear();
+		input.incident_error = late;
+	}
+	if (const auto late = within(limit / 4, [&] { add_gate_log(input, false); }); !late.empty()) {
+		input.gate_log.clear();
+		input.gate_log_error = late;
+	}
+	if (const auto late = within(limit, [&] { add_telemetry(input); }); !late.empty()) {
+		input.telemetry.reset();
+		input.telemetry_error = late + " (chat_v11.gate_timeout)";
+	}
+	evaluation.answer = evaluate(input);
+	bounded.evaluation = std::move(evaluation);
 	return bounded;
 }
 

@@ -23,6 +23,7 @@ int bucket_retention_s = 30 * 86400;
 int raw_retention_s = 86400;
 int write_retention_s = 2 * 86400;
 int kill_gate_timeout = 1000;
+int gate_timeout = 2000;
 int guard_interval_ms = 1000;
 char *guard_databases_text = nullptr;
 char *fault_text = nullptr;
@@ -144,11 +145,14 @@ define_settings() {
 	DefineCustomIntVariable("chat_v11.write_retention", "How long an answered write is remembered, at least.",
 							"A repeated ACK that comes later than that counts as a new write.", &write_retention_s,
 							2 * 86400, 86400, 90 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
-	DefineCustomIntVariable(
-		"chat_v11.kill_gate_timeout", "Longest time that a change, a kill too, spends on reading the gates.",
-		"After that a kill goes on and logs the gates as unavailable; for what the gates may refuse, "
-		"they are unknown.",
-		&kill_gate_timeout, 1000, 10, 60000, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+	DefineCustomIntVariable("chat_v11.kill_gate_timeout",
+							"Longest time that a kill spends on reading the gates it logs.",
+							"After that the kill goes on and logs the gates as unavailable.", &kill_gate_timeout, 1000,
+							10, 60000, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+	DefineCustomIntVariable("chat_v11.gate_timeout",
+							"Longest time that a start, promotion or resume spends on reading the telemetry.",
+							"A kill may have to wait for it. After that the telemetry counts as unreadable.",
+							&gate_timeout, 2000, 100, 60000, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
 	DefineCustomIntVariable("chat_v11.guard_interval", "From one round of the guard to the next.", nullptr,
 							&guard_interval_ms, 1000, 100, 60000, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
 	DefineCustomStringVariable(
@@ -220,6 +224,11 @@ is_restoring() {
 int
 kill_gate_timeout_ms() {
 	return kill_gate_timeout;
+}
+
+int
+gate_timeout_ms() {
+	return gate_timeout;
 }
 
 } // namespace chat_v11::pg

@@ -29,8 +29,10 @@ Duration write_retention();
 // carries was checked when it came in, under the clock of then.
 bool is_restoring();
 
-// chat_v11.kill_gate_timeout: how long a change may spend on reading the gates, under the lock that a kill needs.
+// chat_v11.kill_gate_timeout: how long a kill may spend on reading the gates that it logs.
 int kill_gate_timeout_ms();
+// chat_v11.gate_timeout: how long what the gates may refuse reads the telemetry, under the lock that a kill needs.
+int gate_timeout_ms();
 
 // chat_v11.ddl_freeze: what becomes of DDL while a P0 incident is open.
 enum class DdlFreeze { off, warn, refuse };

@@ -1,5 +1,7 @@
 #include "pg/write_store.hpp"
 
+#include "pg/index_writer.hpp"
+
 #include <cstring>
 
 extern "C" {
@@ -157,7 +159,7 @@ void
 WriteStore::flush() {
 	if (rows_.empty())
 		return;
-	// Straight into the table and its indexes: a fold of a million events brings a hundred thousand of them.
+	// Straight into the table and its two indexes: a fold of a million events brings a hundred thousand of them.
 	const ScratchMemory scratch;
 	call([&] {
 		const Relation heap = table_open(find_relation("write_", generation_, ""), RowExclusiveLock);
@@ -176,7 +178,16 @@ WriteStore::flush() {
 			ExecStoreHeapTuple(heap_form_tuple(columns, data.values, data.nulls), slots[count++], true);
 		}
 		heap_multi_insert(heap, slots, count, GetCurrentCommandId(true), 0, nullptr);
+		const bool has_others = index_count(heap) != 2;
+		IndexWriter writer{};
+		if (has_others)
+			writer = IndexWriter::open(heap);
 		for (int i = 0; i < count; ++i) {
+			if (has_others) {
+				writer.put(slots[i], false);
+				ExecDropSingleTupleTableSlot(slots[i]);
+				continue;
+			}
 			const auto insert = [&](Relation index, IndexInfo *info, Column column) {
 				bool is_null = false;
 				Datum key = slot_getattr(slots[i], column + 1, &is_null);
@@ -188,6 +199,8 @@ WriteStore::flush() {
 				insert(of_missing, missing_info, acked_at);
 			ExecDropSingleTupleTableSlot(slots[i]);
 		}
+		if (has_others)
+			writer.close();
 		index_close(by_key, NoLock);
 		index_close(of_missing, NoLock);
 		table_close(heap, NoLock);

@@ -18,7 +18,7 @@ my $before = state($node);
 my $holder = $node->background_psql('postgres');
 my $caller = $node->background_psql('postgres', on_error_stop => 0);
 $caller->query_safe('SET client_min_messages = error');
-$caller->query_safe("SET chat_v11.kill_gate_timeout = '60s'");
+$caller->query_safe("SET chat_v11.kill_gate_timeout = '60s'; SET chat_v11.gate_timeout = '60s'");
 my $pid = $caller->query_safe('SELECT pg_backend_pid()');
 
 # Starts $sql in the caller's session, does $act as soon as it waits for a lock, and gives the SQLSTATE that came of it.
@@ -95,7 +95,7 @@ sub soon
 	my ($db, $sql) = @_;
 	my $began = time;
 	my (undef, $out, $err) =
-	  $node->psql($db, "SET chat_v11.kill_gate_timeout = '100ms'; SET client_min_messages = warning; $sql");
+	  $node->psql($db, "SET chat_v11.kill_gate_timeout = '100ms'; SET chat_v11.gate_timeout = '100ms'; SET client_min_messages = warning; $sql");
 	cmp_ok(time - $began, '<', 5, '... within a bound');
 	return "$out\n$err";
 }
@@ -104,7 +104,6 @@ like(soon('postgres', $calls{'a promotion'}),
 	'a promotion while the event files are locked: refused, and why');
 is(state($node), $before, '... nothing changed');
 my $waiting = $node->background_psql('postgres', on_error_stop => 0);
-$waiting->query_safe("SET chat_v11.kill_gate_timeout = '2s'");
 my $waiting_pid = $waiting->query_safe('SELECT pg_backend_pid()');
 $waiting->{stdin} .= $calls{'a promotion'} . ";\n";
 $waiting->{run}->pump_nb;
@@ -138,12 +137,29 @@ like(soon('unstarted', "SELECT chat_v11.set_setting('preflight', 'enforce'); " .
 	qr/ERR_GATE_CLOSED: (.*\n)*.*telemetry cannot be read: it took longer than 100 ms/, '... refused where the preflight is enforced');
 is(state($node, 'unstarted'), 'none', '... nothing changed');
 $other->query_safe('ROLLBACK');
+# A breach inside its window is lifted by nobody, also where it cannot be seen.
+$node->safe_psql('unstarted', "SELECT chat_v11.set_setting('preflight', 'warn'); "
+	  . "SELECT chat_v11.record('timeline_duplicate', 'v11', gen_random_uuid(), gen_random_uuid())");
+my $force = "SELECT stage FROM chat_v11.force_rollout_state('canary_1', false, 'a note of twenty characters', 'somebody else')";
+like(soon('unstarted', $force), qr/ERR_GATE_CLOSED: break-glass does not lift a P0 breach/, 'a forced start after a breach: refused');
+$other->query_safe('BEGIN; LOCK TABLE chat_v11.metric_bucket IN ACCESS EXCLUSIVE MODE');
+like(soon('unstarted', $force), qr/ERR_GATE_CLOSED: break-glass cannot tell whether there is a P0 breach/,
+	'... and where telemetry is locked');
+$other->query_safe('ROLLBACK');
+# The settings, of which a first change asks for the bucketing.
+$other->query_safe('BEGIN; LOCK TABLE chat_v11.setting IN ACCESS EXCLUSIVE MODE');
+like(soon('unstarted', 'BEGIN; ' . set_sql('canary_1', 'false', 'start')),
+	qr/ERR_GATE_CLOSED: the setting bucketing cannot be read\nDETAIL:  it took longer than 100 ms/, 'a start while the settings are locked');
+like(soon('unstarted', set_sql('canary_1', 'true', 'kill')), qr/^canary_1\|t\|1$/m, 'a kill before the start: done');
+$other->query_safe('ROLLBACK');
+like(soon('unstarted', 'UPDATE chat_v11.rollout_history SET id = id; '), qr/ERR_APPEND_ONLY/, '... its log is one');
+is(verdict($node, 'unstarted'), 'sound', '... and sound');
 $other->quit;
 $holder->query_safe('BEGIN; ' . $waits{'the event files'});
 
 # Terminated: the session is gone, the others do not notice.
 my $doomed = $node->background_psql('postgres', on_error_stop => 0);
-$doomed->query_safe("SET chat_v11.kill_gate_timeout = '60s'");
+$doomed->query_safe("SET chat_v11.gate_timeout = '60s'");
 my $doomed_pid = $doomed->query_safe('SELECT pg_backend_pid()');
 $doomed->{stdin} .= $calls{'a promotion'} . ";\n";
 $doomed->{run}->pump_nb;
