@@ -19,7 +19,7 @@ SELECT name FROM chat_v11.preflight('canary_10') WHERE detail LIKE '%canary_10%'
 SELECT fixture.attempt($$SELECT * FROM chat_v11.preflight('canary_2')$$);
 
 -- The roster: by any case of its role's name, logged, one row a role.
-SELECT fixture.attempt('SELECT chat_v11.assign_oncall(' || a || ')') FROM (VALUES ($$'Owner', 'oncall'$$), ($$NULL, 'oncall'$$), ($$'IC', ''$$), ($$'IC', E'oncall\nboris'$$), ($$'IC', repeat('x', 257)$$)) t(a);
+SELECT fixture.attempt('SELECT chat_v11.assign_oncall(' || a || ')') FROM (VALUES ($$'Owner', 'oncall'$$), ($$NULL, 'oncall'$$), ($$'IC', ''$$), ($$'IC', E'oncall\nlead'$$), ($$'IC', repeat('x', 257)$$)) t(a);
 SELECT chat_v11.assign_oncall('ic', 'oncall');
 SELECT chat_v11.assign_oncall('Scribe', NULL);
 SET chat_v11.mock_now = '2026-03-01 12:01+00';
@@ -27,7 +27,7 @@ SET chat_v11.mock_now = '2026-03-01 12:01+00';
 SELECT chat_v11.assign_oncall('IC', 'oncall');
 SELECT chat_v11.assign_oncall('IC', 'backend');
 SELECT chat_v11.assign_oncall('IC', NULL);
-SELECT fixture.attempt(a) FROM (VALUES ($$INSERT INTO chat_v11.oncall VALUES ('sre', 'carla')$$), ($$INSERT INTO chat_v11.oncall VALUES ('SRE', 'carla', '2020-01-01', 'nobody')$$),
+SELECT fixture.attempt(a) FROM (VALUES ($$INSERT INTO chat_v11.oncall VALUES ('sre', 'lead')$$), ($$INSERT INTO chat_v11.oncall VALUES ('SRE', 'lead', '2020-01-01', 'nobody')$$),
 	($$UPDATE chat_v11.oncall SET role = 'Backend' WHERE role = 'SRE'$$), ($$UPDATE chat_v11.oncall SET history_id = 1 WHERE role = 'SRE'$$), ($$DELETE FROM chat_v11.oncall$$), ($$TRUNCATE chat_v11.oncall$$)) t(a);
 SELECT role, person, since, assigned_by, history_id FROM chat_v11.oncall ORDER BY history_id;
 SELECT id, change->>'table', change->>'key', change->'old'->>'person', change->'new'->>'person' FROM chat_v11.rollout_history ORDER BY id;

@@ -5,6 +5,7 @@
 #include "pg/datum.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/settings.hpp"
+#include "pg/spi.hpp"
 
 extern "C" {
 #include "access/relation.h"
@@ -26,8 +27,7 @@ namespace {
 template <typename F>
 void
 each_row(const char *name, F &&f) {
-	const Oid schema = get_namespace_oid("chat_v11", true);
-	const Oid oid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+	const Oid oid = pg::find_own_relation(name);
 	if (!OidIsValid(oid) || !ConditionalLockRelationOid(oid, AccessShareLock))
 		return;
 	const Relation table = try_relation_open(oid, NoLock);

@@ -1,14 +1,10 @@
 #include "pg/consumers.hpp"
 
+#include "pg/lock.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/store.hpp"
 
 #include <algorithm>
-
-extern "C" {
-#include "common/hashfn.h"
-#include "storage/lock.h"
-}
 
 namespace chat_v11::pg {
 
@@ -21,10 +17,7 @@ bool
 lock_consumer(const std::string &consumer) {
 	return call([&] {
 		const Oid table = get_relname_relid("consumer", get_namespace_oid("chat_v11", false));
-		const auto hash = hash_bytes_extended(reinterpret_cast<const unsigned char *>(consumer.data()),
-											  static_cast<int>(consumer.size()), 0);
-		LOCKTAG tag;
-		SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, static_cast<Oid>(hash), static_cast<uint16>(hash >> 32));
+		const LOCKTAG tag = named_in(table, consumer.data(), consumer.size());
 		return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 	});
 }

@@ -416,9 +416,7 @@ void
 insert_event(const EventRow &event, Rollback rollback) {
 	const int options = insert_options(0) | (rollback == Rollback::keeps ? HEAP_INSERT_FROZEN : 0);
 	const bool stored = call([&] {
-		const Oid oid = get_relname_relid("event", get_namespace_oid("chat_v11", false));
-		if (!OidIsValid(oid))
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.event\" does not exist")));
+		const Oid oid = own_relation("event");
 		PreventCommandIfReadOnly("chat_v11.record()");
 		const Relation parent = table_open(oid, RowExclusiveLock);
 		const bool is_ring = parent->rd_tableam->tuple_insert == ring_tuple_insert;

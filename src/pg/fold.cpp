@@ -3,6 +3,7 @@
 #include "core/varint.hpp"
 
 #include "pg/lock.hpp"
+#include "pg/new_file.hpp"
 #include "pg/ring_reader.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -38,10 +39,7 @@ Oid
 event_schema() {
 	// The relation itself must be there: without it there is no telemetry, whatever its files hold.
 	return call([] {
-		const Oid schema = get_namespace_oid("chat_v11", false);
-		const Oid event = get_relname_relid("event", schema);
-		if (!OidIsValid(event))
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"chat_v11.event\" does not exist")));
+		const Oid event = own_relation("event");
 		// With another access method it keeps its rows itself, where nobody looks for them.
 		const HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(event));
 		const bool is_ring = HeapTupleIsValid(row) && reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relam ==
@@ -51,7 +49,7 @@ event_schema() {
 		if (!is_ring)
 			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("chat_v11.event has lost its access method"),
 							errhint("ALTER TABLE chat_v11.event SET ACCESS METHOD chat_v11_event;")));
-		return schema;
+		return get_namespace_oid("chat_v11", false);
 	});
 }
 
@@ -489,14 +487,7 @@ drop_old_events(FoldState &state) {
 						   });
 					   });
 		if (!rest) {
-			call([&] {
-				CheckTableForSerializableConflictIn(leaf);
-#if PG_VERSION_NUM >= 160000
-				RelationSetNewRelfilenumber(leaf, leaf->rd_rel->relpersistence);
-#else
-				RelationSetNewRelfilenode(leaf, leaf->rd_rel->relpersistence);
-#endif
-			});
+			call([&] { set_new_file(leaf); });
 			position = LeafPosition{};
 			dropped = true;
 		}

@@ -3,6 +3,7 @@
 #include "core/gate_json.hpp"
 #include "core/guard.hpp"
 #include "core/refusal.hpp"
+#include "pg/lock.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/settings.hpp"
 
@@ -97,7 +98,7 @@ public:
 	explicit Numbering(const char *table) : table_(find_table(table)) {
 		if (!OidIsValid(table_))
 			throw std::runtime_error(std::string("there is no table chat_v11.") + table);
-		SET_LOCKTAG_OBJECT(tag_, MyDatabaseId, RelationRelationId, table_, 0);
+		tag_ = part_of(table_, 0);
 		call([&] { (void)LockAcquire(&tag_, ExclusiveLock, false, false); });
 	}
 	~Numbering() {

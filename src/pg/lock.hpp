@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "catalog/pg_class.h"
+#include "common/hashfn.h"
 #include "storage/lock.h"
 }
 
@@ -16,6 +17,15 @@ inline LOCKTAG
 part_of(Oid table, uint16 part) {
 	LOCKTAG tag;
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, table, part);
+	return tag;
+}
+
+// 48 bits of a hash, beside a table that gives the lock its name.  In pg_locks: locktype object, classid the table.
+inline LOCKTAG
+named_in(Oid table, const void *bytes, size_t size) {
+	const auto hash = hash_bytes_extended(static_cast<const unsigned char *>(bytes), static_cast<int>(size), 0);
+	LOCKTAG tag;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, static_cast<Oid>(hash), static_cast<uint16>(hash >> 32));
 	return tag;
 }
 

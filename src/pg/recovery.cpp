@@ -3,6 +3,7 @@
 #include "core/refusal.hpp"
 #include "pg/index_writer.hpp"
 #include "pg/lock.hpp"
+#include "pg/new_file.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/rollout.hpp"
 #include "pg/settings.hpp"
@@ -19,10 +20,8 @@ extern "C" {
 #include "access/tableam.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
-#include "common/hashfn.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
-#include "storage/predicate.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 }
@@ -152,15 +151,6 @@ settings_of(const Known &known) {
 		if (known.found[i])
 			settings.*span_fields[i] = Duration(known.spans[i]);
 	return settings;
-}
-
-// 48 bits of a hash, beside a table that gives the lock its name.  In pg_locks: locktype object, classid the table.
-LOCKTAG
-lock_of(Oid table, const void *bytes, size_t size) {
-	const auto hash = hash_bytes_extended(static_cast<const unsigned char *>(bytes), static_cast<int>(size), 0);
-	LOCKTAG tag;
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, table, static_cast<Oid>(hash), static_cast<uint16>(hash >> 32));
-	return tag;
 }
 
 // What one table says of a dialog.
@@ -351,7 +341,7 @@ decide(const Uuid &dialog) {
 	const Datum key = UUIDPGetDatum(reinterpret_cast<const pg_uuid_t *>(dialog.data()));
 	// For the time of the call only: a transaction may ask for any number of dialogs, and the server's table of locks
 	// has an end.  Whose admission is not committed yet is told by its row.
-	const LOCKTAG lock = lock_of(what_is_known().admissions[0], dialog.data(), dialog.size());
+	const LOCKTAG lock = named_in(what_is_known().admissions[0], dialog.data(), dialog.size());
 	(void)LockAcquire(&lock, ExclusiveLock, false, false);
 	auto opened = open_tables();
 
@@ -414,12 +404,7 @@ has_young(Relation table, const TimestampTz (&clocks)[2], std::int64_t interval)
 void
 give_new_file(Relation table) {
 	const Oid oid = RelationGetRelid(table);
-	CheckTableForSerializableConflictIn(table);
-#if PG_VERSION_NUM >= 160000
-	RelationSetNewRelfilenumber(table, table->rd_rel->relpersistence);
-#else
-	RelationSetNewRelfilenode(table, table->rd_rel->relpersistence);
-#endif
+	set_new_file(table);
 	ReindexParams params{};
 #if PG_VERSION_NUM >= 170000
 	(void)reindex_relation(nullptr, oid, 0, &params);
@@ -552,7 +537,7 @@ most_resyncs() {
 Flight
 begin_resync(const std::string &stream) {
 	return call([&] {
-		const LOCKTAG tag = lock_of(what_is_known().admissions[1], stream.data(), stream.size());
+		const LOCKTAG tag = named_in(what_is_known().admissions[1], stream.data(), stream.size());
 		if (holds_lock(tag, ExclusiveLock))
 			return Flight::own;
 		if (!has_room())

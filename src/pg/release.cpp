@@ -154,8 +154,7 @@ scan(Relation table, Found &found) {
 // Raises PostgreSQL's errors.  No frame from here on owns anything.
 void
 read_state(Found &found) {
-	const Oid schema = get_namespace_oid("chat_v11", true);
-	cache.table = OidIsValid(schema) ? get_relname_relid("rollout_state", schema) : InvalidOid;
+	cache.table = find_own_relation("rollout_state");
 	if (!OidIsValid(cache.table)) {
 		found.problem = "there is no table chat_v11.rollout_state";
 		return;

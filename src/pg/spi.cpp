@@ -115,11 +115,14 @@ own_relation(const char *name) {
 }
 
 Oid
+find_own_relation(const char *name) {
+	const Oid schema = get_namespace_oid("chat_v11", true);
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+Oid
 find_table(const char *name) {
-	return call([&] {
-		const Oid schema = get_namespace_oid("chat_v11", true);
-		return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
-	});
+	return call([&] { return find_own_relation(name); });
 }
 
 IndexPlans::IndexPlans() {

@@ -192,7 +192,8 @@ public:
 
 // A table of the extension; InvalidOid where it is not there.
 Oid find_table(const char *name);
-// The same, or an index, for what stands inside call(): raises PostgreSQL's error where it is not there.
+// The same, or an index, for what stands inside call(); own_relation() raises PostgreSQL's error where it is not there.
+Oid find_own_relation(const char *name);
 Oid own_relation(const char *name);
 
 // Statements that are planned while it lives go by an index, however small the table is now: a plan is kept, and the

@@ -178,29 +178,26 @@ WriteStore::flush() {
 			ExecStoreHeapTuple(heap_form_tuple(columns, data.values, data.nulls), slots[count++], true);
 		}
 		heap_multi_insert(heap, slots, count, GetCurrentCommandId(true), 0, nullptr);
-		const bool has_others = index_count(heap) != 2;
-		IndexWriter writer{};
-		if (has_others)
-			writer = IndexWriter::open(heap);
-		for (int i = 0; i < count; ++i) {
-			if (has_others) {
+		if (index_count(heap) != 2) {
+			auto writer = IndexWriter::open(heap);
+			for (int i = 0; i < count; ++i)
 				writer.put(slots[i], false);
-				ExecDropSingleTupleTableSlot(slots[i]);
-				continue;
-			}
-			const auto insert = [&](Relation index, IndexInfo *info, Column column) {
-				bool is_null = false;
-				Datum key = slot_getattr(slots[i], column + 1, &is_null);
-				index_insert(index, &key, &is_null, &slots[i]->tts_tid, heap, UNIQUE_CHECK_NO, false, info);
-			};
-			bool is_null = false;
-			insert(by_key, key_info, subject);
-			if (DatumGetBool(slot_getattr(slots[i], missing + 1, &is_null)))
-				insert(of_missing, missing_info, acked_at);
-			ExecDropSingleTupleTableSlot(slots[i]);
-		}
-		if (has_others)
 			writer.close();
+		} else {
+			for (int i = 0; i < count; ++i) {
+				const auto insert = [&](Relation index, IndexInfo *info, Column column) {
+					bool is_null = false;
+					Datum key = slot_getattr(slots[i], column + 1, &is_null);
+					index_insert(index, &key, &is_null, &slots[i]->tts_tid, heap, UNIQUE_CHECK_NO, false, info);
+				};
+				bool is_null = false;
+				insert(by_key, key_info, subject);
+				if (DatumGetBool(slot_getattr(slots[i], missing + 1, &is_null)))
+					insert(of_missing, missing_info, acked_at);
+			}
+		}
+		for (int i = 0; i < count; ++i)
+			ExecDropSingleTupleTableSlot(slots[i]);
 		index_close(by_key, NoLock);
 		index_close(of_missing, NoLock);
 		table_close(heap, NoLock);
