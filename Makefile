@@ -53,7 +53,7 @@ UNIT_FLAGS = -std=c++20 -Wall -Wextra -Wshadow -Werror -g -O1 -fsanitize=address
 	-DBOOST_TEST_DYN_LINK -DCHAT_V11_VECTORS='"$(CURDIR)/test/vectors/bucketing.json"' -Isrc -Itest/unit
 UNIT_OBJS  = $(patsubst %.cpp,build/unit/%.o,$(wildcard test/unit/*.cpp src/core/*.cpp))
 
-.PHONY: deps unit fuzzers fuzz regress isolation tap clients traffic-check format-check docs-check bench matrix demo
+.PHONY: deps unit fuzzers fuzz regress isolation tap clients traffic-check format-check docs-check bench bench-analysis matrix demo
 deps:
 	@test/deps.sh
 
@@ -112,6 +112,24 @@ format-check:
 # BENCH=--full for the long ones too.
 bench:
 	test/bench/engine.sh $(BENCH)
+
+# The canary analysis by simulation, in plain C++.  RUNS=200 for a quick look.
+BENCH_FLAGS = -std=c++20 -O2 -Wall -Wextra -Wshadow -Werror -Isrc -Itest/bench
+# The statistics alone, without what the database keeps for them.
+BENCH_OBJS  = $(patsubst %.cpp,build/bench/%.o,test/bench/analysis.cpp src/core/time.cpp \
+	$(filter-out %_archive.cpp %_collect.cpp %_late.cpp %_row.cpp %_run.cpp %_units.cpp,$(wildcard src/core/analysis_*.cpp)) \
+	$(wildcard src/core/histogram*.cpp))
+
+build/bench/%.o: %.cpp
+	@mkdir -p $(dir $@)
+	$(CXX) $(BENCH_FLAGS) -MMD -MP -c $< -o $@
+
+build/bench/analysis: $(BENCH_OBJS)
+	$(CXX) $^ -pthread -o $@
+-include $(BENCH_OBJS:.o=.d)
+
+bench-analysis: build/bench/analysis
+	build/bench/analysis
 
 # Servers 17 and 18, each in a Debian of its own.  By hand: it needs root and some minutes.
 matrix:

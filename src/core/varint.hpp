@@ -37,6 +37,12 @@ public:
 	byte(std::uint8_t value) {
 		bytes_ += static_cast<char>(value);
 	}
+	// Little-endian.
+	void
+	fixed64(std::uint64_t value) {
+		for (int i = 0; i < 8; ++i)
+			byte(static_cast<std::uint8_t>(value >> 8 * i));
+	}
 	std::string
 	take() {
 		return std::move(bytes_);
@@ -75,6 +81,13 @@ public:
 	signed_varint() {
 		const auto value = varint();
 		return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+	}
+	std::uint64_t
+	fixed64() {
+		std::uint64_t value = 0;
+		for (int i = 0; i < 8; ++i)
+			value |= static_cast<std::uint64_t>(byte()) << 8 * i;
+		return value;
 	}
 	std::string_view
 	raw(size_t size) {

@@ -1,0 +1,59 @@
+#pragma once
+
+// Events that came after their bucket was closed.  Neither the counts of the analysis nor its memory of units have
+// them, so while they are more than a few nobody knows how bad the canary is; buckets of that time are passed over by
+// the comparisons, and use up no units, or else the canary would look worse as soon as it reports in time again.
+//
+// Each minute the fold's counts of the last hours, which have all that came since, are compared with what the buckets
+// counted.  All of the window is looked at again, so it does not matter how late something comes or how few of it come
+// in one minute; and what was late once is outweighed in time by what is not, or leaves the window.
+
+#include "core/analysis_row.hpp"
+
+#include <deque>
+#include <vector>
+
+namespace chat_v11::analysis {
+
+inline constexpr Duration late_window = std::chrono::hours(6);
+// The last minute of the window is the one that began so long before the one that begins now.
+inline constexpr Duration late_after = std::chrono::minutes(3);
+inline constexpr std::int64_t late_min = 20;
+inline constexpr double late_share = 0.05;
+// What was found stands until the next look, in a minute; and over one more, should that come a little later.
+inline constexpr std::int64_t late_buckets = std::chrono::minutes(2) / bucket_length;
+
+// By cohort and kind.
+using KindCounts = std::array<std::array<std::int64_t, kind_count>, cohort_count>;
+
+// What the buckets of a run counted, minute by minute.  A minute of which a bucket is missing or no evidence is left
+// out: the fold counts it as a whole.
+class CountedMinutes {
+public:
+	// Ascending, all of one run; of the first one it is not known what waited before it.  Forgets what lies before
+	// every window to come.
+	void add(const BucketRow &row);
+
+	struct Window {
+		std::vector<Time> minutes;
+		KindCounts counted{};
+	};
+	// What there is to look at when this minute begins.
+	Window window(Time minute) const;
+	// Rows from here on are needed for it: some more than it has, for the counts that wait from one minute to the next.
+	static Time needed_from(Time minute);
+
+private:
+	struct Minute {
+		Time begin;
+		int buckets = 0;
+		KindCounts counted{};
+	};
+	std::deque<Minute> minutes_;
+	std::array<Postponed, comparison_count> waiting_;
+};
+
+// `folded`: what the fold counted of the same minutes.  The largest share that is more than a few.
+std::optional<Late> find_late(const CountedMinutes::Window &window, const KindCounts &folded);
+
+} // namespace chat_v11::analysis
