@@ -183,6 +183,12 @@ check "sparse control: a tenth of the receipts" \
 check "sparse control: canary unchanged" \
 	[ "$(grep '	v11	' "$work/sparse" | sha256sum)" = "$(grep '	v11	' "$work/healthy" | sha256sum)" ]
 
+make paired --sparse-control 10 --paired-control
+check "paired control: every receipt" [ "$(count paired v10 write_receipt)" -eq "$(count healthy v10 write_receipt)" ]
+check "paired control: every start" [ "$(count paired v10 write_started)" -eq "$(count healthy v10 write_started)" ]
+check "paired control: a tenth of the sessions" \
+	[ "$(count paired v10 session_active)" -eq "$(count sparse v10 session_active)" ]
+
 # Incidents change what they say, and nothing else.
 make lost --lose-receipts 1
 check "a lost receipt: one write unanswered" [ "$(unanswered lost)" = "1 1" ]
@@ -206,6 +212,24 @@ check "wobble: every write is answered all the same" [ "$(unanswered wobble)" = 
 check "wobble: control unchanged" \
 	[ "$(grep '	v10	' "$work/wobble" | sha256sum)" = "$(grep '	v10	' "$work/healthy" | sha256sum)" ]
 
+# The mean from ack to receipt, by how much it is what it was: latency_ratio FILE COHORT
+latency_ratio() {
+	for file in share10 "$1"; do
+		awk -F '\t' -v c="$2" '
+			function seconds(at) { return substr(at, 12, 2) * 3600 + substr(at, 15, 2) * 60 + substr(at, 18, 9) }
+			$3 == c && $2 == "write_ack" { acked[$5] = seconds($1) }
+			$3 == c && $2 == "write_receipt" && $5 in acked { sum += seconds($1) - acked[$5]; n++ }
+			END { print sum / n }' "$work/$file"
+	done | paste -s -d ' ' | awk '{ print $2 / $1 }'
+}
+make slow --share 10 --slow-canary 150
+check "slow canary: half as much again" is "$(latency_ratio slow v11)" ">=" 1.45
+check "slow canary: not more" is "$(latency_ratio slow v11)" "<=" 1.55
+check "slow canary: control unchanged" is "$(latency_ratio slow v10)" "=" 1
+make slower --share 10 --slow-all 300
+check "slow all: the canary" is "$(latency_ratio slower v11)" ">=" 2.8
+check "slow all: control" is "$(latency_ratio slower v10)" ">=" 2.8
+
 # Command line
 span="--from $from --to $to"
 check "help" exit_status_is 0 --help
@@ -220,6 +244,7 @@ check "help" exit_status_is 0 --help
 	check "a missing value" exit_status_is 2 $span --users
 	check "a value too much" exit_status_is 2 $span --flat=1
 	check "an incident without a canary" exit_status_is 2 $span --kill --stalls 1
+	check "a slow canary that is not there" exit_status_is 2 $span --kill --slow-canary 150
 	check "more incidents than writes" exit_status_is 2 $span --lose-receipts 100000
 }
 

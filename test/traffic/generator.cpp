@@ -146,10 +146,10 @@ Generator::make_write(Write &write) {
 	auto &random = write.random;
 	const auto high = random.next();
 	const Subject key{high, random.next()};
-	const auto slow = slowness(write.user);
-	const auto acked = write.at + random.log_normal(service_median * slow, service_sigma, service_cap);
+	const auto slow = [&](std::int64_t median) { return slowed(median, write.user); };
+	const auto acked = write.at + random.log_normal(slow(service_median), service_sigma, service_cap);
 	pending.push_back({acked, Kind::write_ack, write.user, key});
-	if (!write.is_shown)
+	if (!is_paired(write.user, write.number))
 		return;
 	pending.push_back({write.at, Kind::write_started, write.user, key});
 
@@ -158,18 +158,20 @@ Generator::make_write(Write &write) {
 	const bool is_v11 = users.is_v11(write.user);
 	const auto turn = is_v11 && write.at >= options.middle() ? harmed++ : std::numeric_limits<std::uint64_t>::max();
 	Random incident(options.seed, Stream::incident, turn);
-	auto answer = random.log_normal(receipt_median * slow, receipt_sigma, receipt_cap);
+	auto answer = random.log_normal(slow(receipt_median), receipt_sigma, receipt_cap);
 	const bool is_lost = turn < options.lose_receipts;
 	if (!is_lost && turn < options.lose_receipts + options.late_receipts)
 		answer = 10'500'000 + static_cast<Micros>(incident.below(9'500'000));
 	if (!is_lost)
 		pending.push_back({acked + answer, Kind::write_receipt, write.user, key});
+	if (!write.is_shown)
+		return;
 
 	const auto message_high = random.next();
 	const Subject message{message_high, random.next()};
 	const auto dialog = dialog_of(write.user, random);
 	auto reader = anybody(is_v11, random);
-	auto delivered = acked + random.log_normal(delivery_median * slow, delivery_sigma, delivery_cap);
+	auto delivered = acked + random.log_normal(slow(delivery_median), delivery_sigma, delivery_cap);
 	pending.push_back({delivered, Kind::timeline_delivered, reader, message});
 	if (turn < options.duplicates)
 		pending.push_back({delivered + 100'000 + static_cast<Micros>(incident.below(800'000)), Kind::timeline_duplicate,
@@ -177,7 +179,7 @@ Generator::make_write(Write &write) {
 	// The second timeline is another user's: one that had the message twice would be a duplicate.
 	const auto other = reader + 1;
 	if (random.below(2) && other < users.count() && users.is_v11(other) == is_v11)
-		pending.push_back({acked + random.log_normal(delivery_median * slow, delivery_sigma, delivery_cap),
+		pending.push_back({acked + random.log_normal(slow(delivery_median), delivery_sigma, delivery_cap),
 						   Kind::timeline_delivered, other, message});
 
 	const auto read = delivered + random.log_normal(reading_median, reading_sigma, reading_cap);
@@ -264,20 +266,20 @@ void
 Generator::make_occasion(Kind kind, std::int64_t minute, std::uint64_t number, Micros at, UserIndex user,
 						 Random &random) {
 	const bool is_v11 = users.is_v11(user);
-	const auto slow = slowness(user);
+	const auto slow = [&](std::int64_t median) { return slowed(median, user); };
 	if (kind == Kind::write_rejected) {
 		const auto high = random.next();
 		const Subject key{high, random.next()};
-		if (is_v11 || number % options.sparse_control == 0)
+		if (is_paired(user, number))
 			pending.push_back({at, Kind::write_started, user, key});
-		pending.push_back({at + random.log_normal(service_median * slow, service_sigma, service_cap), kind, user, key});
+		pending.push_back({at + random.log_normal(slow(service_median), service_sigma, service_cap), kind, user, key});
 	} else if (kind == Kind::resync_request) {
 		// Those that are refused for their range were further behind than the rest.
 		const bool is_unavailable =
 			number % unavailable_every == 7 && may_err(Kind::resync_range_unavailable, minute, is_v11);
 		const bool is_throttled = number % throttled_every == 31 && may_err(Kind::resync_throttled, minute, is_v11);
 		const auto behind = random.log_normal(is_unavailable ? 20'000 : 40, 1'200, 1'000'000);
-		const auto answered = at + random.log_normal(service_median * slow, service_sigma, service_cap);
+		const auto answered = at + random.log_normal(slow(service_median), service_sigma, service_cap);
 		pending.push_back({at, kind, user, {}, behind * 1000});
 		if (is_unavailable)
 			pending.push_back({answered, Kind::resync_range_unavailable, user});
@@ -285,8 +287,7 @@ Generator::make_occasion(Kind kind, std::int64_t minute, std::uint64_t number, M
 			pending.push_back({answered, Kind::resync_throttled, user});
 	} else if (kind == Kind::recovery_done) {
 		// In thousandths of a millisecond, which are microseconds.
-		pending.push_back(
-			{at, kind, user, {}, random.log_normal(recovery_median * slow, recovery_sigma, recovery_cap)});
+		pending.push_back({at, kind, user, {}, random.log_normal(slow(recovery_median), recovery_sigma, recovery_cap)});
 	} else if (kind == Kind::full_state) {
 		pending.push_back({at, kind, user, dialog_of(user, random)});
 	} else {

@@ -45,9 +45,18 @@ private:
 	std::uint64_t spare_writes(std::uint64_t enough) const;
 	UserIndex anybody(bool v11, Random &random) const;
 	Subject dialog_of(UserIndex user, Random &random) const;
+	// The median of a latency, slowed down as the user's cohort is.
 	std::int64_t
-	slowness(UserIndex user) const {
-		return options.wobble && users.is_v11(user) ? 6 : 1;
+	slowed(std::int64_t median, UserIndex user) const {
+		const auto all = static_cast<std::int64_t>(options.slow_all);
+		if (!users.is_v11(user))
+			return median * all / 100;
+		return median * (options.wobble ? 6 : 1) * static_cast<std::int64_t>(options.slow_canary) * all / 10'000;
+	}
+	// Whether a write has a start, and a receipt, too.
+	bool
+	is_paired(UserIndex user, std::uint64_t number) const {
+		return options.paired_control || users.is_v11(user) || number % options.sparse_control == 0;
 	}
 
 	void make_writes(std::int64_t minute);

@@ -24,8 +24,11 @@ Span and load
   --users N               10 to 1000000 (20000)
   --sessions-per-write N  session-minutes for each write, 1 to 60 (4)
   --sparse-control K      cohort v10: every write_ack and write_rejected, of all else one in K (1)
+  --paired-control        cohort v10: every write has its start and its receipt, whatever K
 
-Incidents, all in cohort v11
+Incidents; in cohort v11, but for --slow-all
+  --slow-canary PERCENT   whole span: latencies of v11 are so much of the usual ones, 100 to 1000 (100)
+  --slow-all PERCENT      the same of both cohorts, on top (100)
   --wobble                whole span: 5 % of writes rejected, latencies six times as long
   --lose-receipts N       from the middle of the span, N writes without a receipt ever
   --late-receipts N       N further writes whose receipt comes 10.5 to 20 s after the ack
@@ -194,6 +197,8 @@ constexpr NumberOption number_options[] = {
 	{"--users", &Options::users, 10, 1'000'000},
 	{"--sessions-per-write", &Options::sessions_per_write, 1, 60},
 	{"--sparse-control", &Options::sparse_control, 1, 1'000'000},
+	{"--slow-canary", &Options::slow_canary, 100, 1000},
+	{"--slow-all", &Options::slow_all, 100, 1000},
 	{"--lose-receipts", &Options::lose_receipts, 0, 1'000'000},
 	{"--late-receipts", &Options::late_receipts, 0, 1'000'000},
 	{"--duplicates", &Options::duplicates, 0, 1'000'000},
@@ -233,6 +238,8 @@ parse_options(int count, char **words) {
 			options.*(time->field) = parse_time(name, word.value());
 		else if (name == "--flat")
 			options.flat = true;
+		else if (name == "--paired-control")
+			options.paired_control = true;
 		else if (name == "--wobble")
 			options.wobble = true;
 		else if (name == "--kill")
@@ -252,7 +259,8 @@ parse_options(int count, char **words) {
 		throw BadUsage("--from must be earlier than --to");
 	if (kill)
 		options.share = 0;
-	if (options.share == 0 && (options.wobble || options.writes_harmed() + options.stalls > 0))
+	if (options.share == 0 &&
+		(options.wobble || options.slow_canary > 100 || options.writes_harmed() + options.stalls > 0))
 		throw BadUsage("an incident in cohort v11 needs v11 traffic: --share above 0 and no --kill");
 	return options;
 }

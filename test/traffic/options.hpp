@@ -24,7 +24,10 @@ struct Options {
 	std::uint64_t users = 20'000;
 	std::uint64_t sessions_per_write = 4;
 	std::uint64_t sparse_control = 1;
+	bool paired_control = false;
 	bool wobble = false;
+	std::uint64_t slow_canary = 100; // percent of the usual latencies
+	std::uint64_t slow_all = 100;
 	std::uint64_t lose_receipts = 0;
 	std::uint64_t late_receipts = 0;
 	std::uint64_t duplicates = 0;
