@@ -22,7 +22,7 @@ CREATE EXTENSION chat_v11;
 SELECT fixture.ready();
 SELECT (chat_v11.set_setting('preflight', 'enforce')).value;
 SELECT fixture.ask('canary_1', false);
-SELECT count(chat_v11.attest('telemetry:' || k, 'shown by the test', true)) FROM unnest('{write_started,write_ack,timeline_delivered,read_cursor,session_active,resync_request,pending_forever}'::text[]) k;
+SELECT count(chat_v11.attest('telemetry:' || k, 'shown by the test', true)) FROM unnest('{write_started,write_ack,timeline_delivered,read_cursor,session_active,resync_request,recovery_done,pending_forever}'::text[]) k;
 SELECT fixture.ask('canary_1', false);
 -- Telemetry that cannot be read: nothing is green, a kill still works and says so in the log.
 ALTER EXTENSION chat_v11 DROP TABLE chat_v11.event;

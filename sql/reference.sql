@@ -55,10 +55,10 @@ SELECT c.relname AS relation, a.attname AS column_not_named
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN section s ON s.name = c.relnamespace::regnamespace || '.' || c.relname
 WHERE c.relnamespace = 'chat_v11'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
-	AND c.relname !~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|consumer|full_state_[01])$' AND (s.body IS NULL OR position('`' || a.attname || '`' IN s.body) = 0) ORDER BY 1, 2;
+	AND c.relname !~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|analysis_(bucket|unit|note)|consumer|full_state_[01])$' AND (s.body IS NULL OR position('`' || a.attname || '`' IN s.body) = 0) ORDER BY 1, 2;
 SELECT name AS internal_not_named FROM doc, LATERAL (
 	SELECT 'chat_v11.' || c.relname FROM pg_class c
-	WHERE c.relnamespace = 'chat_v11'::regnamespace AND c.relname ~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|consumer|full_state_[01])$'
+	WHERE c.relnamespace = 'chat_v11'::regnamespace AND c.relname ~ '^(event_[0-7]|write_[0-2]|pending_write|fold_state|analysis_(bucket|unit|note)|consumer|full_state_[01])$'
 	UNION ALL SELECT a.amname FROM member m JOIN pg_am a ON m.classid = 'pg_am'::regclass AND a.oid = m.objid) i(name)
 WHERE position('`' || name || '`' IN doc.body) = 0 ORDER BY 1;
 
@@ -86,7 +86,7 @@ WHERE position(token IN doc.body) = 0;
 SELECT split_part(line, '"', 2) AS setting_not_named FROM regexp_split_to_table(:'gucs', '\n') line, doc
 WHERE position('| `' || split_part(line, '"', 2) || '` |' IN doc.body) = 0;
 SELECT name AS setting_not_named FROM pg_settings, doc WHERE name LIKE 'chat\_v11.%' AND position(
-	CASE vartype WHEN 'integer' THEN format('| `%s` | %s %s | %s %s | %s %s |', name, boot_val, unit, min_val, unit, max_val, unit)
+	CASE vartype WHEN 'integer' THEN format('| `%s` | %s | %s | %s |', name, concat_ws(' ', boot_val, unit), concat_ws(' ', min_val, unit), concat_ws(' ', max_val, unit))
 	ELSE '| `' || name || '` |' END IN doc.body) = 0;
 SELECT name AS setting_not_named FROM chat_v11.default_setting(), doc
 WHERE position(format('| `%s` | `%s` |', name, value) IN doc.body) = 0;

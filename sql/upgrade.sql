@@ -35,7 +35,7 @@ BEGIN
 	UNION ALL SELECT format('dump %s %s', conf::regclass, cond) FROM pg_extension e, unnest(e.extconfig, e.extcondition) x(conf, cond) WHERE e.extname = 'chat_v11'
 	UNION ALL SELECT 'version ' || extversion FROM pg_extension WHERE extname = 'chat_v11'
 	UNION ALL SELECT format('rows of %s: %s', t, r) FROM (
-		SELECT 'gate_check' t, g::text r FROM chat_v11.gate_check g UNION ALL SELECT 'stage_policy', s::text FROM chat_v11.stage_policy s
+		SELECT 'gate_check' t, (to_jsonb(g) - 'history_id')::text r FROM chat_v11.gate_check g WHERE g.name <> 'write_reject_compare' UNION ALL SELECT 'stage_policy', s::text FROM chat_v11.stage_policy s
 		UNION ALL SELECT 'setting', s::text FROM chat_v11.setting s) x;
 END
 $$;
@@ -58,6 +58,20 @@ DROP EXTENSION chat_v11;
 \i :body
 \set released 0.4
 \i :body
+\set released 0.5
+\i :body
+
+-- A row that somebody has changed before there were comparisons gets what nobody can set by hand, and the log tells it.
+CREATE EXTENSION chat_v11 VERSION '0.5';
+ALTER TABLE chat_v11.gate_check DISABLE TRIGGER "20_guard";
+UPDATE chat_v11.gate_check SET enabled = false, zero_ok = name = 'recovery_p95_ms' WHERE judge <> 'limit';
+ALTER TABLE chat_v11.gate_check ENABLE ALWAYS TRIGGER "20_guard";
+SELECT (chat_v11.set_check('err_resync_throttled_baseline', p_on_fail => 'advise', p_note => 'before there was one')).zero_ok;
+ALTER EXTENSION chat_v11 UPDATE;
+SELECT name, enabled, on_fail, zero_ok FROM chat_v11.gate_check WHERE judge = 'baseline' ORDER BY ordinal;
+SELECT changed_by = current_user AS mine, note, change->'new'->>'zero_ok' AS zero_ok FROM chat_v11.rollout_history WHERE change->>'key' = 'err_resync_throttled_baseline' ORDER BY id;
+SELECT count(*) AS rows_that_do_not_fit FROM chat_v11.verify_history();
+DROP EXTENSION chat_v11 CASCADE;
 
 DROP SCHEMA upgrade CASCADE;
 ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM regress_up_by_hand;

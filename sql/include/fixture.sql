@@ -3,6 +3,12 @@ SET client_min_messages = error;
 CREATE EXTENSION chat_v11;
 CREATE SCHEMA fixture;
 
+-- A test of comparisons says \set comparisons on before it comes here.
+\if :{?comparisons}
+\else
+\ir limits_only.sql
+\endif
+
 -- Runs a statement; "ok", or the error with its code, detail and hint.
 CREATE FUNCTION fixture.attempt(p_sql text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,5 +1,11 @@
 -- From the released version :released to the present one, with a rollout under way.
 CREATE EXTENSION chat_v11 VERSION :'released';
+-- As the library of that version installed it, without comparisons.
+ALTER TABLE chat_v11.gate_check DISABLE TRIGGER "20_guard";
+UPDATE chat_v11.gate_check SET enabled = false, zero_ok = name = 'recovery_p95_ms' WHERE judge <> 'limit';
+ALTER TABLE chat_v11.gate_check ENABLE ALWAYS TRIGGER "20_guard";
+SELECT (chat_v11.set_check('write_reject_compare', p_on_fail => 'advise', p_note => 'before there was one')).on_fail;
+SELECT count(*) AS rows_that_do_not_fit FROM chat_v11.verify_history();
 SELECT chat_v11.grant_access(role::regrole, level) FROM (VALUES ('regress_up_reader', 'reader'), ('regress_up_reporter', 'reporter'), ('regress_up_admin', 'admin')) g(role, level);
 GRANT INSERT ON chat_v11.event TO regress_up_by_hand;
 -- A rollout that is under way, with traffic of both cohorts, a late receipt and a missing one.
@@ -47,6 +53,10 @@ SELECT stage, kill_switch, version FROM public.chat_get_v11_rollout_state();
 SELECT cause, version, decision, p0_ok, p1_ok, failing FROM chat_v11.gate_log ORDER BY at;
 -- The cohort of a rollout that was started before there was one to ask for.
 SELECT bucketing FROM chat_v11.rollout_state;
+-- Comparisons are switched on, on record; but for what somebody had changed before.
+SELECT c.name, c.enabled, c.zero_ok, c.on_fail, h.note FROM chat_v11.gate_check c JOIN chat_v11.rollout_history h ON h.id = c.history_id ORDER BY c.ordinal;
+SELECT disabled_checks FROM public.chat_get_v11_release_gates();
+SELECT check_name, status, reason FROM chat_v11.explain_gates() WHERE check_name = 'forced_resync_compare';
 SELECT count(*) FILTER (WHERE public.chat_is_v11_enabled(i::text)) AS in_cohort FROM generate_series(1, 10000) i;
 
 DROP SCHEMA oracle CASCADE;

@@ -19,7 +19,7 @@ COMMENT ON FUNCTION chat_v11.explain_gates() IS 'the gates now, one row a check,
 COMMENT ON FUNCTION chat_v11.explain_gates(timestamptz) IS
 	'the gates as of a past moment, from telemetry and log; ERR_INVALID_ARGUMENT for null, infinity and the future';
 COMMENT ON FUNCTION chat_v11.what_if(jsonb) IS
-	'the gates now under other limits, nothing is changed; keys: a check, "stage_policy", "settings"; '
+	'the gates now under other limits, nothing is changed; keys: a check, "stage_policy", "settings", "analysis"; '
 	'ERR_INVALID_ARGUMENT for any other';
 COMMENT ON FUNCTION chat_v11.verify_history() IS
 	'walks the decision log: no row where everything fits, else the first id that does not, and why';
@@ -217,12 +217,15 @@ COMMENT ON COLUMN chat_v11.check_answer.check_name IS 'as in chat_v11.gate_check
 COMMENT ON COLUMN chat_v11.check_answer.status IS 'pass, fail or no_data';
 COMMENT ON COLUMN chat_v11.check_answer.enabled IS 'false: not looked at';
 COMMENT ON COLUMN chat_v11.check_answer.value IS
-	'rate 0..1, ms or count; seconds for dwell and killed, writes for evidence, share 0..1 for cohort_share';
+	'rate 0..1, ms or count; ratio of canary to control for a comparison, drift a day for the trend; seconds for dwell '
+	'and killed, writes for evidence, share 0..1 for cohort_share';
 COMMENT ON COLUMN chat_v11.check_answer.limit_value IS
-	'unit of value; a factor for cohort_share; what is needed for dwell, quiet (s), evidence and killed';
+	'unit of value; the allowed ratio for a comparison; a factor for cohort_share; what is needed for dwell, quiet (s), '
+	'evidence and killed';
 COMMENT ON COLUMN chat_v11.check_answer.numerator IS 'what was counted';
 COMMENT ON COLUMN chat_v11.check_answer.denominator IS 'out of how many; for evidence, how many are needed';
-COMMENT ON COLUMN chat_v11.check_answer.control_value IS 'the same metric of cohort v10, for people: nothing judges it';
+COMMENT ON COLUMN chat_v11.check_answer.control_value IS
+	'the same metric of cohort v10, for people; for a comparison the rate of bad ones that it is judged against';
 COMMENT ON COLUMN chat_v11.check_answer.data_age IS 'of the newest event of the kind on which the check rests';
 COMMENT ON COLUMN chat_v11.check_answer.on_fail IS 'kill, rollback, hold or advise; only advise changes the gates';
 COMMENT ON COLUMN chat_v11.check_answer.reason IS 'one sentence';
@@ -284,13 +287,15 @@ COMMENT ON COLUMN chat_v11.gate_check.name IS 'fixed';
 COMMENT ON COLUMN chat_v11.gate_check.ordinal IS 'order of showing; fixed';
 COMMENT ON COLUMN chat_v11.gate_check.gate IS 'P0, P1 or rollout; fixed';
 COMMENT ON COLUMN chat_v11.gate_check.metric IS 'as in chat_v11.metrics(); null for rollout checks; fixed';
-COMMENT ON COLUMN chat_v11.gate_check.judge IS 'limit, baseline, compare or trend; only limit can be enabled; fixed';
+COMMENT ON COLUMN chat_v11.gate_check.judge IS 'limit, baseline, compare or trend: against a limit, or beside control; fixed';
 COMMENT ON COLUMN chat_v11.gate_check.limit_value IS
-	'a value above it fails: 0..1 for a rate, ms, count; seconds for killed, a factor of 1 or more for cohort_share';
+	'a value above it fails: 0..1 for a rate, ms, count; seconds for killed, a factor of 1 or more for cohort_share; '
+	'null for comparisons';
 COMMENT ON COLUMN chat_v11.gate_check.min_samples IS 'fewer are no_data; 0 or more';
 COMMENT ON COLUMN chat_v11.gate_check.enabled IS 'false: shown as disabled, not looked at';
 COMMENT ON COLUMN chat_v11.gate_check.on_fail IS
-	'kill or rollback to canary_1, which the guard does by itself; hold; or advise: shown, counted by no gate';
+	'kill or rollback to canary_1, which the guard does by itself, of a comparison where it fails severely; hold; or '
+	'advise: shown, counted by no gate';
 COMMENT ON COLUMN chat_v11.gate_check.zero_ok IS 'rightly rare: an empty window passes once the kind is known to be wired';
 COMMENT ON COLUMN chat_v11.gate_check.history_id IS 'row of the log that made this content; null as installed';
 
@@ -502,3 +507,23 @@ COMMENT ON COLUMN chat_v11.oncall.person IS 'a name, at most 256 bytes; null for
 COMMENT ON COLUMN chat_v11.oncall.since IS 'since when, by the rule clock';
 COMMENT ON COLUMN chat_v11.oncall.assigned_by IS 'session role that did it';
 COMMENT ON COLUMN chat_v11.oncall.history_id IS 'row of the log that made this content';
+
+COMMENT ON TABLE chat_v11.analysis_bucket IS
+	'the canary analysis: what each bucket of 10 s counted; written once by the fold, kept for chat_v11.bucket_retention';
+COMMENT ON COLUMN chat_v11.analysis_bucket.run IS 'row of the log with which its stage was first live; 0 for none';
+COMMENT ON COLUMN chat_v11.analysis_bucket.at IS 'the bucket''s beginning';
+COMMENT ON COLUMN chat_v11.analysis_bucket.closed_at IS 'when it was closed, by the rule clock; what came later is not in it';
+COMMENT ON COLUMN chat_v11.analysis_bucket.data IS 'packed: counts, histograms, slices; shown by analysis()';
+COMMENT ON COLUMN chat_v11.analysis_bucket.state IS
+	'packed, once an hour: what all buckets of the run up to this one amount to, for who looks for the first time';
+COMMENT ON TABLE chat_v11.analysis_unit IS
+	'the canary analysis: hashes of who was counted, for the present run; each bad unit counts once a comparison';
+COMMENT ON COLUMN chat_v11.analysis_unit.run IS 'as in analysis_bucket';
+COMMENT ON COLUMN chat_v11.analysis_unit.at IS 'the bucket that saw them first';
+COMMENT ON COLUMN chat_v11.analysis_unit.units IS 'packed: 8 bytes each';
+COMMENT ON TABLE chat_v11.analysis_note IS 'the canary analysis: where in the files of events to begin to read; of this cluster only';
+COMMENT ON COLUMN chat_v11.analysis_note.singleton IS 'one row at most';
+COMMENT ON COLUMN chat_v11.analysis_note.notes IS 'packed: lengths of the files by time';
+COMMENT ON FUNCTION chat_v11.analysis(text) IS
+	'the path of the evidence of one comparison, a row for each bucket of the present stage: counts, lnE for FAIL and for '
+	'PASS, verdict; ERR_INVALID_ARGUMENT names the comparisons that there are';

@@ -39,7 +39,7 @@ limit(Gate gate, const char *metric, double value, std::int64_t samples, bool ze
 
 Check
 comparison(const char *name, const char *metric, Judge judge, bool zero_ok = false) {
-	return {name, Gate::p1, metric, judge, std::nullopt, rate_samples, false, OnFail::hold, zero_ok};
+	return {name, Gate::p1, metric, judge, std::nullopt, rate_samples, true, OnFail::hold, zero_ok};
 }
 
 Check
@@ -97,8 +97,8 @@ default_checks() {
 		comparison("write_reject_compare", "write_reject_rate", Judge::compare),
 		comparison("forced_resync_compare", "forced_resync_rate", Judge::compare),
 		comparison("full_state_compare", "full_state_rate", Judge::compare),
-		comparison("err_resync_range_unavailable_baseline", "err_resync_range_unavailable_rate", Judge::baseline),
-		comparison("err_resync_throttled_baseline", "err_resync_throttled_rate", Judge::baseline),
+		comparison("err_resync_range_unavailable_baseline", "err_resync_range_unavailable_rate", Judge::baseline, true),
+		comparison("err_resync_throttled_baseline", "err_resync_throttled_rate", Judge::baseline, true),
 		comparison("recovery_p95_ms", "recovery_p95_ms", Judge::compare, true),
 		comparison("write_receipt_trend", "write_receipt_p95_ms", Judge::trend),
 		rollout("dwell", std::nullopt),
@@ -116,6 +116,12 @@ validate_check(const Check &check) {
 	const std::string subject = "limit of check " + check.name;
 	if (check.limit && !(std::isfinite(*check.limit) && *check.limit >= 0))
 		throw invalid_argument(subject + " must be a finite number, 0 or more");
+	if (check.judge != Judge::limit && check.limit)
+		throw invalid_argument(
+			"check " + check.name + " has no limit of its own", "What is allowed beside control depends on the stage.",
+			"Without: update chat_v11.gate_check set limit_value = null where name = '" + check.name +
+				"'; other margins: select * from chat_v11.what_if('{\"analysis\": {\"rho_fail\": "
+				"1.5}}');");
 	const bool is_rate = check.metric.ends_with("_rate");
 	if (is_rate && check.limit && *check.limit > 1)
 		throw invalid_argument(subject + " is a fraction from 0 to 1", "5 % is 0.05.");
@@ -125,10 +131,6 @@ validate_check(const Check &check) {
 		throw invalid_argument(subject + " is in seconds, a year at most", "1800 is half an hour.");
 	if (check.min_samples < 0)
 		throw invalid_argument("minimum samples of check " + check.name + " must be 0 or more");
-	if (check.judge != Judge::limit && check.enabled)
-		throw invalid_argument(
-			"check " + check.name + " cannot be enabled: this version has no comparison with control",
-			"Limits are in force; comparison and trend are not.", "select * from chat_v11.explain_gates();");
 	if (check.judge != Judge::limit)
 		return;
 	const auto &defaults = default_checks();

@@ -32,7 +32,7 @@ struct Check {
 								 // `cohort_share`; null where the stage's policy holds the limit
 	std::int64_t min_samples;    // fewer are no_data
 	bool enabled;
-	OnFail on_fail; // advise: shown, counted by no gate
+	OnFail on_fail; // advise: shown, counted by no gate; kill and rollback of a comparison: where it fails severely
 	bool zero_ok;   // rightly rare: nothing in the window passes, as long as the telemetry is known to be wired
 
 	bool
@@ -47,7 +47,7 @@ const std::vector<Check> &default_checks();
 inline constexpr double max_wait_seconds = 365 * 86400.0;
 
 // Throws ERR_INVALID_ARGUMENT where the row cannot be used: a limit that is not finite or negative, a rate's limit
-// above 1, a comparison that this version does not have switched on.
+// above 1, one of a comparison.
 void validate_check(const Check &check);
 
 // The limit in ms above which a write counts as slow: that of the check on write_receipt_p95_ms; infinity without one.

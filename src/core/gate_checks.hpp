@@ -1,6 +1,7 @@
 #pragma once
 
-// The two families of checks behind evaluate(): those on a metric, and those on the rollout itself.
+// The three families of checks behind evaluate(): those on a metric's limit, those that compare it with control, and
+// those on the rollout itself.
 
 #include "core/gates.hpp"
 
@@ -8,6 +9,18 @@ namespace chat_v11 {
 
 // One P0 or P1 check as it stands now.
 CheckResult check_metric(const GateInput &input, const Check &check);
+
+// The same of one that is judged by the canary analysis.
+CheckResult check_comparison(const GateInput &input, const Check &check);
+
+// Whether events of the kind are known to be reported: one was seen within wired_window, or somebody attested to it.
+bool is_wired(const GateInput &input, Kind kind);
+std::optional<Duration> age_of(const GateInput &input, Kind kind); // of the newest event.  Telemetry must be there.
+// A metric's figure now, over the window that its checks look through.  Telemetry must be there.
+Figure figure_of(const GateInput &input, const MetricRule &rule, Cohort cohort);
+
+// What to do about a P1 check that fails.
+std::string step_back();
 
 // Whether a limit check failed with its window ending `minutes_ago`.  Telemetry must be there.
 bool failed_at(const GateInput &input, const Check &check, std::int64_t minutes_ago);

@@ -132,6 +132,36 @@ override_settings(Settings &settings, const Json &value) {
 	}
 }
 
+// Margins of the present stage; what is not named stays as it is.
+void
+override_analysis(GateInput &input, const Json &value) {
+	if (!value.is_object())
+		bad_override("analysis", "must be an object");
+	auto rule = input.analysis_rule.value_or(analysis::stage_rule(input.state.stage));
+	for (const auto &[key, each] : value.items()) {
+		const auto path = "analysis." + key;
+		const auto maybe_number = [&] { return each.is_null() ? std::nullopt : std::optional(number_at(each, path)); };
+		if (key == "rho_fail")
+			rule.rho_fail = number_at(each, path);
+		else if (key == "rho_pass")
+			rule.rho_pass = maybe_number();
+		else if (key == "rho_severe")
+			rule.rho_severe = number_at(each, path);
+		else if (key == "d_fail")
+			rule.d_fail = number_at(each, path);
+		else if (key == "d_pass")
+			rule.d_pass = maybe_number();
+		else if (key == "d_severe")
+			rule.d_severe = number_at(each, path);
+		else if (key == "t_max_s")
+			rule.t_max = seconds_at(each, path);
+		else
+			bad_override(path, "is not rho_fail, rho_pass, rho_severe, d_fail, d_pass, d_severe or t_max_s");
+	}
+	analysis::validate(rule);
+	input.analysis_rule = rule;
+}
+
 } // namespace
 
 std::string
@@ -160,6 +190,8 @@ to_json(const GateAnswer &answer, const Settings &settings, const std::vector<st
 		json["gate_log_error"] = answer.gate_log_error;
 	if (!answer.incident_error.empty())
 		json["incident_error"] = answer.incident_error;
+	if (!answer.analysis_error.empty())
+		json["analysis_error"] = answer.analysis_error;
 	if (!unmet.empty())
 		json["unmet_preconditions"] = unmet;
 	Json checks = Json::object();
@@ -196,6 +228,8 @@ apply_overrides(GateInput &input, const std::string &text) {
 			override_check(*check, value);
 		} else if (key == "settings") {
 			override_settings(input.settings, value);
+		} else if (key == "analysis") {
+			override_analysis(input, value);
 		} else if (key == "stage_policy") {
 			if (!value.is_object())
 				bad_override("stage_policy", "must be an object");

@@ -17,7 +17,9 @@ collect_reasons(const GateAnswer &answer) {
 				if (result.check.gate == gate && result.check.enabled && wanted(result))
 					reasons.push_back(std::string(name(gate)) + " " + result.reason);
 	};
-	add([](const CheckResult &r) { return r.status == Status::fail && r.check.counts(); });
+	const auto worst = [](const CheckResult &r) { return r.check.gate == Gate::p0 || r.severe; };
+	add([&](const CheckResult &r) { return r.status == Status::fail && r.check.counts() && worst(r); });
+	add([&](const CheckResult &r) { return r.status == Status::fail && r.check.counts() && !worst(r); });
 	add([](const CheckResult &r) { return r.status == Status::no_data && r.blocks; });
 	add([](const CheckResult &r) { return r.status == Status::fail && !r.check.counts(); });
 	return reasons;
@@ -85,6 +87,7 @@ evaluate(const GateInput &input) {
 	answer.telemetry_error = input.telemetry ? "" : input.telemetry_error;
 	answer.gate_log_error = input.gate_log_error;
 	answer.incident_error = input.incident_error;
+	answer.analysis_error = input.analysis_error;
 
 	for (const auto &check : input.checks)
 		if (check.gate != Gate::rollout)
@@ -98,6 +101,7 @@ evaluate(const GateInput &input) {
 
 	answer.p0_ok = answer.p1_ok = answer.rollout_ok = true;
 	bool blocked = false;
+	bool severe = false;
 	bool only_time = true;
 	std::optional<Time> opens;
 	for (auto &result : answer.checks) {
@@ -108,6 +112,7 @@ evaluate(const GateInput &input) {
 		if (!result.blocks)
 			continue;
 		blocked = true;
+		severe = severe || (failed && result.severe);
 		if (result.check.gate == Gate::p0)
 			answer.p0_ok = answer.p0_ok && !failed;
 		else if (result.check.gate == Gate::p1)
@@ -129,7 +134,7 @@ evaluate(const GateInput &input) {
 			answer.incident_breach = breach->check->name;
 	}
 
-	if (!answer.p0_ok)
+	if (!answer.p0_ok || severe)
 		answer.decision = Decision::rollback;
 	else if (blocked) // also by what is unknown while `evidence` is switched off
 		answer.decision = Decision::hold;

@@ -2,6 +2,7 @@
 
 // Evaluation of the gates: a pure function from state, policy, checks, telemetry and time to an answer.
 
+#include "core/analysis_verdict.hpp"
 #include "core/checks.hpp"
 #include "core/gate_log.hpp"
 #include "core/incident.hpp"
@@ -48,6 +49,11 @@ struct GateInput {
 	std::vector<Incident> incidents;      // those that are open, oldest first
 	std::string incident_error;           // why they could not be read, or ""
 	bool incidents_outdated = false;      // their tables wait for the update to 0.5
+	// Other margins than the stage's own, for what_if(); to be set before the analysis is read.
+	std::optional<analysis::StageRule> analysis_rule;
+	std::optional<analysis::StageAnswer> analysis; // nothing where nothing is compared, or it could not be read ...
+	std::string analysis_error;                    // ... and why
+	bool analysis_outdated = false;                // its tables wait for the update to 0.6
 };
 
 struct CheckResult {
@@ -61,6 +67,14 @@ struct CheckResult {
 	std::string what_to_do;        // the next command, or empty
 	std::optional<Time> clears_at; // where only time is missing: when it will have passed
 	bool blocks = false;           // keeps the gates from PROCEED
+	// Of a comparison that fails: by so much, or with a storm of the canary's own, that the decision is ROLLBACK.
+	bool severe = false;
+
+	// Whether the guard does more than tell of it.  A comparison's plain FAIL is for people.
+	bool
+	calls_for_act() const {
+		return check.counts() && status == Status::fail && (check.judge == Judge::limit || severe);
+	}
 };
 
 struct GateAnswer {
@@ -86,6 +100,7 @@ struct GateAnswer {
 	std::string telemetry_error;
 	std::string gate_log_error;
 	std::string incident_error;
+	std::string analysis_error;
 	std::optional<Time> earliest; // when the gates open if nothing but time is missing
 
 	bool

@@ -19,7 +19,7 @@ std::string
 failing(const GateAnswer &answer, F &&wanted) {
 	std::string text;
 	for (const auto &result : answer.checks)
-		if (result.check.counts() && wanted(result.check) && result.status == Status::fail)
+		if (result.calls_for_act() && wanted(result.check))
 			text += (text.empty() ? "" : "; ") + result.reason;
 	return text;
 }

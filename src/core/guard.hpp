@@ -10,7 +10,8 @@ namespace chat_v11 {
 inline constexpr std::string_view guard_name = "chat_v11 guard";
 
 // The one step that an evaluation calls for: a kill where an enabled check with on_fail `kill` fails while the rollout
-// is live; else, above canary_1, a rollback to there where one with on_fail `rollback` does.  Unknown is never red.
+// is live; else, above canary_1, a rollback to there where one with on_fail `rollback` does.  Of a comparison only what
+// is severe counts as failing here.  Unknown is never red.
 struct GuardAct {
 	bool kill;
 	std::string reason;       // names the checks and their figures

@@ -56,20 +56,7 @@ remedy(const Check &check, bool killed) {
 		return "Find the cause before you resume: select * from chat_v11.explain_gates();";
 	if (check.gate == Gate::p0)
 		return "select * from public.chat_set_v11_rollout_state('canary_1', true, 'hard stop: " + check.name + "');";
-	return "Do not promote; find the cause, or step back: select * from public.chat_set_v11_rollout_state('canary_1', "
-		   "false, 'hold rollout for investigation');";
-}
-
-bool
-is_wired(const GateInput &input, Kind kind) {
-	const auto seen = input.telemetry->last_seen[static_cast<size_t>(kind)];
-	return input.wired[static_cast<size_t>(kind)] || (seen && input.now - *seen <= wired_window);
-}
-
-std::optional<Duration>
-age_of(const GateInput &input, Kind kind) {
-	const auto seen = input.telemetry->last_seen[static_cast<size_t>(kind)];
-	return seen ? std::optional(std::max(input.now - *seen, Duration::zero())) : std::nullopt;
+	return step_back();
 }
 
 // Why a check that does not fail still is not known to be good; nothing where it is.
@@ -117,6 +104,29 @@ format_number(double value) {
 	char text[64];
 	const auto result = std::to_chars(text, text + sizeof text, value, std::chars_format::general, 6);
 	return {text, result.ptr};
+}
+
+bool
+is_wired(const GateInput &input, Kind kind) {
+	const auto seen = input.telemetry->last_seen[static_cast<size_t>(kind)];
+	return input.wired[static_cast<size_t>(kind)] || (seen && input.now - *seen <= wired_window);
+}
+
+std::optional<Duration>
+age_of(const GateInput &input, Kind kind) {
+	const auto seen = input.telemetry->last_seen[static_cast<size_t>(kind)];
+	return seen ? std::optional(std::max(input.now - *seen, Duration::zero())) : std::nullopt;
+}
+
+Figure
+figure_of(const GateInput &input, const MetricRule &rule, Cohort cohort) {
+	return rule.of(window_of(input, rule, cohort, 0), input.telemetry->percentiles[static_cast<size_t>(cohort)]);
+}
+
+std::string
+step_back() {
+	return "Do not promote; find the cause, or step back: select * from public.chat_set_v11_rollout_state('canary_1', "
+		   "false, 'hold rollout for investigation');";
 }
 
 bool
@@ -179,10 +189,12 @@ check_metric(const GateInput &input, const Check &check) {
 		return result;
 	};
 	const auto *rule = find_metric(check.metric);
-	if (!check.enabled || check.judge != Judge::limit || !rule) {
+	if (!check.enabled || !rule) {
 		result.reason = check.name + ": not enabled";
 		return result;
 	}
+	if (check.judge != Judge::limit)
+		return check_comparison(input, check);
 	if (!input.telemetry) {
 		result.what_to_do = "Mend the telemetry; a kill still works.";
 		return unknown("telemetry cannot be read: " + input.telemetry_error);
@@ -190,9 +202,7 @@ check_metric(const GateInput &input, const Check &check) {
 
 	const auto totals = window_of(input, *rule, Cohort::v11, 0);
 	result.figure = rule->of(totals, input.telemetry->percentiles[static_cast<size_t>(Cohort::v11)]);
-	result.control_value = rule->of(window_of(input, *rule, Cohort::v10, 0),
-									input.telemetry->percentiles[static_cast<size_t>(Cohort::v10)])
-							   .value;
+	result.control_value = figure_of(input, *rule, Cohort::v10).value;
 	result.data_age = age_of(input, rule->fresh_kind);
 
 	// A known breach stays red however old the telemetry is.

@@ -91,7 +91,8 @@ because(const std::string &reasons) {
 			incident = true;
 		else if (!reason.starts_with("P0 ") && !reason.starts_with("P1 "))
 			others.push_back(reason);
-		else if (reason.find(" is unknown: ") != std::string::npos)
+		else if (reason.find(" is unknown: ") != std::string::npos || reason.starts_with("P1 WAIT ") ||
+				 reason.starts_with("P1 data "))
 			unknown.push_back(reason);
 		else
 			broken.push_back(reason);

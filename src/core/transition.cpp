@@ -130,6 +130,15 @@ gate_hint(const std::vector<const CheckResult *> &blockers, const std::string &c
 	return "Earliest at " + format_utc(ceil_second(*opens)) + ", if nothing fails until then: " + command;
 }
 
+// What to do about a comparison that fails severely; "" where none does.
+std::string
+severe_remedy(const GateAnswer &gates) {
+	for (const auto &result : gates.checks)
+		if (result.severe && result.blocks)
+			return result.what_to_do;
+	return {};
+}
+
 std::string
 promotion(Stage from, Stage to) {
 	return "promotion from " + std::string(name(from)) + " to " + std::string(name(to));
@@ -141,9 +150,11 @@ require_gates(const State &state, const GateAnswer &gates, Stage target) {
 		return;
 	const auto blockers = promote_blockers(gates);
 	const auto command = set_command(target, false, "promote to " + std::string(name(target)));
+	const auto severe = severe_remedy(gates);
+	const auto hint = severe.empty() ? gate_hint(blockers, command) : severe;
 	throw gate_closed(promotion(state.stage, target) + " is refused, the gates say " +
 						  std::string(name(gates.decision)),
-					  failing(blockers), gates.p0_ok ? gate_hint(blockers, command) : kill_hint());
+					  failing(blockers), gates.p0_ok ? hint : kill_hint());
 }
 
 void
@@ -397,6 +408,8 @@ next_step(const State &state, const GateAnswer &gates) {
 	}
 	if (!gates.p0_ok)
 		return "Kill: " + set_command(Stage::canary_1, true, "hard stop: p0 invariant breach");
+	if (const auto remedy = severe_remedy(gates); !remedy.empty())
+		return "Roll back. " + gates.first_reason() + ". " + remedy;
 	const auto blockers = promote_blockers(gates);
 	const auto upper = next(state.stage);
 	if (!blockers.empty() && !upper)

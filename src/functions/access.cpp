@@ -43,6 +43,7 @@ constexpr Grant grants[] = {
 	{Level::reader, "SELECT ON chat_v11.incident, chat_v11.incident_note, chat_v11.action_item"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.ack_version(text, bigint)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.metric_series(text, timestamptz, timestamptz, interval)"},
+	{Level::reader, "EXECUTE ON FUNCTION chat_v11.analysis(text)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.trace_write(uuid)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.resync_report(timestamptz, timestamptz)"},
 	{Level::reader, "EXECUTE ON FUNCTION chat_v11.metrics(timestamptz, timestamptz)"},

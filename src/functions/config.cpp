@@ -268,7 +268,8 @@ guard_update(const pg::TriggerCall &trigger, const Table &table, const std::stri
 		if (trigger.differs(column))
 			throw append_only(std::string("column ") + column + " of chat_v11." + std::string(table.name) + " is fixed",
 							  {}, table.hint);
-	if (!differs_anywhere(trigger, table.changeable)) {
+	// An update's script may have changed what is fixed: then the log is to tell what became of the row.
+	if (!differs_anywhere(trigger, table.changeable) && !creating_extension) {
 		if (trigger.differs("history_id"))
 			throw append_only("column history_id of chat_v11." + std::string(table.name) + " is not written by hand");
 		return trigger.new_row();
@@ -346,7 +347,8 @@ CHAT_V11_ENTRY(chat_v11_config_guard) {
 		const Relation relation = trigger.relation();
 		pg::call([&] { CacheInvalidateRelcache(relation); });
 	}
-	if (creating_extension || restoring)
+	// An update script that changes what an installation has says why, and then it is a change as any other.
+	if (restoring || (creating_extension && !open_note))
 		return PointerGetDatum(trigger.new_row());
 	const auto key = trigger.text(trigger.new_row(), table.key).value_or("");
 	return PointerGetDatum(trigger.is_update() ? guard_update(trigger, table, key) : guard_insert(trigger, table, key));

@@ -2,6 +2,7 @@
 
 #include "pg/fold.hpp"
 #include "core/refusal.hpp"
+#include "pg/analysis_close.hpp"
 #include "pg/on_commit.hpp"
 #include "pg/recovery.hpp"
 #include "pg/ring_reader.hpp"
@@ -23,8 +24,12 @@ CHAT_V11_ENTRY(chat_v11_fold) {
 	if (!folded)
 		pg::tell(NOTICE, "another session is folding", "Nothing was left to do for this one.",
 				 "select * from chat_v11.fold_status();");
-	else
+	else {
+		if (const auto trouble = pg::try_to_close_buckets(pg::close_by_hand_ms).trouble; !trouble.empty())
+			pg::tell(WARNING, "the canary analysis closes no buckets: " + trouble, {},
+					 "select * from chat_v11.explain_gates();");
 		pg::empty_admissions_at_commit();
+	}
 	return Int64GetDatum(folded.value_or(0));
 }
 

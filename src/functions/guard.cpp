@@ -2,6 +2,7 @@
 
 #include "core/refusal.hpp"
 #include "core/varint.hpp"
+#include "pg/analysis_close.hpp"
 #include "pg/fold.hpp"
 #include "pg/guard_lock.hpp"
 #include "pg/guard_round.hpp"
@@ -65,6 +66,15 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 	// After an act the transaction should end.
 	if (watch.action.empty()) {
 		attempt("the fold", [&] { folded = pg::fold(pg::fold_at_most, ends_at_once).value_or(0); });
+		static pg::ClosingRetry closing; // of a session that calls each second
+		if (const auto trouble =
+				closing.waits() ? closing.failure()
+								: closing.ended(pg::try_to_close_buckets(pg::close_in_round_ms), pg::guard_interval());
+			!trouble.empty()) {
+			const auto sentence = "the canary analysis closes no buckets: " + trouble;
+			pg::tell(WARNING, sentence, {}, "select * from chat_v11.explain_gates();");
+			remark += (remark.empty() ? "" : "; ") + sentence;
+		}
 		attempt("dropping what is past its retention", [&] { pg::drop_what_is_old(pg::now()); });
 	}
 	const auto now = pg::real_now();

@@ -76,7 +76,8 @@ struct Misfit {
 // Policy, checks, settings, attestations and the roster must be what the log, or else the installation, made them.
 std::optional<Misfit>
 config_misfit(pg::Spi &spi) {
-	// An older version's SQL may still wait for its update.
+	// An older version's SQL may still wait for its update: before 0.5 it has no roster, before 0.6 no comparison.
+	const bool has_comparison = *spi.query("SELECT to_regclass('chat_v11.analysis_bucket') IS NOT NULL").boolean(0, 1);
 	const bool has_roster = *spi.query("SELECT to_regclass('chat_v11.oncall') IS NOT NULL").boolean(0, 1);
 	std::string sql = R"sql(
 		WITH present(tab, key, content, history_id) AS (
@@ -87,7 +88,7 @@ config_misfit(pg::Spi &spi) {
 			/* roster */
 		), installed(tab, key, content) AS (
 			SELECT 'stage_policy', p.stage, to_jsonb(p) FROM chat_v11.default_stage_policy() p
-			UNION ALL SELECT 'gate_check', c.name, to_jsonb(c) FROM chat_v11.default_gate_check() c
+			UNION ALL SELECT 'gate_check', c.name, to_jsonb(c) /* comparison */ FROM chat_v11.default_gate_check() c
 			UNION ALL SELECT 'setting', s.name, to_jsonb(s) - 'meaning' FROM chat_v11.default_setting() s
 		), logged(tab, key, content, id) AS (
 			SELECT DISTINCT ON (h.change->>'table', h.change->>'key') h.change->>'table', h.change->>'key', h.change->'new', h.id
@@ -99,6 +100,11 @@ config_misfit(pg::Spi &spi) {
 		LEFT JOIN present p USING (tab, key) LEFT JOIN installed i USING (tab, key) LEFT JOIN logged l USING (tab, key)
 		WHERE p.content IS DISTINCT FROM coalesce(l.content, i.content) OR p.history_id IS DISTINCT FROM l.id
 		ORDER BY l.id NULLS FIRST, k.tab, k.key LIMIT 1)sql";
+	if (!has_comparison)
+		sql.replace(
+			sql.find("/* comparison */"), 16,
+			"|| CASE WHEN c.judge = 'limit' THEN '{}' ELSE (SELECT jsonb_build_object('enabled', g.enabled, 'zero_ok', "
+			"g.zero_ok) FROM chat_v11.gate_check g WHERE g.name = c.name) END");
 	if (has_roster)
 		sql.replace(
 			sql.find("/* roster */"), 12,

@@ -195,6 +195,18 @@ text_array_datum(const std::vector<std::string> &utf8) {
 	});
 }
 
+Datum
+time_array_datum(const std::vector<Time> &times) {
+	std::vector<Datum> elements;
+	elements.reserve(times.size());
+	for (const auto each : times)
+		elements.push_back(time_datum(each));
+	return call([&] {
+		return PointerGetDatum(construct_array(elements.data(), static_cast<int>(elements.size()), TIMESTAMPTZOID,
+											   sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	});
+}
+
 namespace {
 
 TupleDesc

@@ -52,6 +52,7 @@ Datum jsonb_datum(const std::string &utf8_json);
 Datum interval_datum(Duration span);
 Datum bytea_datum(const void *bytes, size_t size);
 Datum text_array_datum(const std::vector<std::string> &utf8);
+Datum time_array_datum(const std::vector<Time> &times);
 
 inline Datum
 time_datum(Time at) {

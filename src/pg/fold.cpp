@@ -35,6 +35,8 @@ constexpr uint16 fold_lock = 2; // sub-object of chat_v11.event
 
 bool folding = false;
 
+} // namespace
+
 Oid
 event_schema() {
 	// The relation itself must be there: without it there is no telemetry, whatever its files hold.
@@ -53,14 +55,26 @@ event_schema() {
 	});
 }
 
+namespace {
+
 Oid
 event_relation() {
 	return call([] { return get_relname_relid("event", get_namespace_oid("chat_v11", false)); });
 }
 
+} // namespace
+
 bool
 lock_fold() {
 	return try_lock(part_of(event_relation(), fold_lock), ExclusiveLock);
+}
+
+FoldWrites::FoldWrites() {
+	folding = true;
+}
+
+FoldWrites::~FoldWrites() {
+	folding = false;
 }
 
 std::uint32_t
@@ -71,6 +85,15 @@ file_of(Relation leaf) {
 	return leaf->rd_node.relNode;
 #endif
 }
+
+// A mocked clock that runs ahead must not drop what is young by the real one.
+Time
+oldest_bucket(Time now) {
+	const auto sooner = std::min(now, real_now());
+	return minute_start(minute_of(write_second(sooner - bucket_retention())) - 1);
+}
+
+namespace {
 
 // A position in a file that is not the one it speaks of is worth nothing.  The cursor's snapshots still are.
 LeafPosition
@@ -129,13 +152,6 @@ take_snapshot(const TransactionSnapshot &before) {
 	std::sort(open.begin(), open.end());
 	open.erase(std::unique(open.begin(), open.end()), open.end());
 	return result;
-}
-
-// Buckets that begin before are dropped.  A mocked clock that runs ahead must not drop what is young by the real one.
-Time
-oldest_bucket(Time now) {
-	const auto sooner = std::min(now, real_now());
-	return minute_start(minute_of(write_second(sooner - bucket_retention())) - 1);
 }
 
 // Tells a person at the terminal, every few seconds, how far a long round is.
@@ -576,10 +592,7 @@ fold(std::optional<std::int64_t> limit, bool ends_at_once) {
 	(void)event_schema();
 	if (!lock_fold())
 		return std::nullopt;
-	struct Folding {
-		Folding() { folding = true; }
-		~Folding() { folding = false; }
-	} const guard;
+	const FoldWrites writes;
 	return with_spi([&](Spi &spi) {
 		return with_latest_snapshot([&]() -> std::optional<std::int64_t> {
 			IndexPlans plans;

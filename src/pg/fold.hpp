@@ -40,6 +40,21 @@ std::deque<PendingBatch> load_pending(Spi &spi);
 std::optional<std::int64_t> fold(std::optional<std::int64_t> limit, bool ends_at_once);
 std::optional<std::int64_t> fold(std::optional<std::int64_t> limit);
 
+// The lock of who folds, until the end of the transaction; false where another session has it.
+bool lock_fold();
+
+// While it lives, this session may write the tables that the fold writes.
+class FoldWrites {
+public:
+	FoldWrites();
+	~FoldWrites();
+	FoldWrites(const FoldWrites &) = delete;
+	FoldWrites &operator=(const FoldWrites &) = delete;
+};
+
+// Buckets that begin before are dropped.
+Time oldest_bucket(Time now);
+
 // Adds what the active snapshot sees and the cursor has not counted; how many pages that took.
 std::int64_t read_tail(const FoldCursor &cursor, EventSums &sums);
 
@@ -64,5 +79,11 @@ bool is_folded(Oid leaf, BlockNumber page, TransactionId xid);
 
 // While fold() of this session writes.
 bool is_folding();
+
+// The schema of chat_v11.event; an error where that relation or its access method is gone.
+Oid event_schema();
+
+// Which file a leaf is kept in now.
+std::uint32_t file_of(Relation leaf);
 
 } // namespace chat_v11::pg

@@ -4,6 +4,7 @@
 
 #include "core/refusal.hpp"
 #include "core/varint.hpp"
+#include "pg/analysis_close.hpp"
 #include "pg/fold.hpp"
 #include "pg/guard_launcher.hpp"
 #include "pg/guard_lock.hpp"
@@ -304,6 +305,7 @@ private:
 			if (fold_failures_ > 0)
 				log("folds again after " + std::to_string(fold_failures_) + " failures");
 			fold_failures_ = 0;
+			close_analysis();
 			if (moment >= drop_after_) {
 				drop_after_ = moment + std::chrono::minutes(1);
 				step = "dropping what is past its retention";
@@ -323,6 +325,32 @@ private:
 			line_.rest += fold_fails;
 		// A backlog is caught up with at once, look by look.
 		return folded >= fold_at_most ? Duration::zero() : guard_interval();
+	}
+
+	// Behind the fold, which it must not undo: it has a transaction and failures of its own, and waits for them alone.
+	// Told when it begins, each minute, and when it ends.
+	void
+	close_analysis() {
+		if (closing_.waits())
+			return;
+		ClosingResult result;
+		try {
+			in_transaction(memory_, [&] {
+				become_owner();
+				result = try_to_close_buckets(close_in_round_ms);
+			});
+		} catch (const std::exception &e) { // at the commit, say
+			result = {error_text(e), true};
+		}
+		const auto trouble = closing_.ended(result, guard_interval());
+		const std::string closes_none = "the canary analysis closes no buckets: ";
+		if (!trouble.empty()) {
+			if (note(closes_none + result.trouble) || result.failed)
+				warn(closes_none + trouble);
+		} else if (!closing_trouble_.empty()) {
+			log("the canary analysis closes buckets again");
+		}
+		closing_trouble_ = trouble;
 	}
 
 	void
@@ -423,6 +451,8 @@ private:
 	std::chrono::steady_clock::time_point fold_after_{};
 	std::chrono::steady_clock::time_point drop_after_{};
 	std::string trouble_;
+	ClosingRetry closing_;
+	std::string closing_trouble_;
 	std::string noted_;
 	std::chrono::steady_clock::time_point noted_at_{};
 };

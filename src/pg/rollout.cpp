@@ -3,6 +3,7 @@
 #include "core/gate_json.hpp"
 #include "core/refusal.hpp"
 #include "core/varint.hpp"
+#include "pg/analysis.hpp"
 #include "pg/gate_log.hpp"
 #include "pg/incidents.hpp"
 #include "pg/settings.hpp"
@@ -41,14 +42,14 @@ text_of(const std::exception &e) {
 	return *e.what() == '\0' ? "an error without a text" : e.what();
 }
 
-// Runs f; "", or why what it reads cannot be read.
+// Runs f; "", or why what it reads cannot be read.  `locked_away`: a lock that did not come in time is a reason too.
 template <typename F>
 std::string
-read_or_tell(F &&f) {
+read_or_tell(F &&f, bool locked_away = false) {
 	try {
 		in_subtransaction([&] { with_spi([&](Spi &spi) { f(spi); }); });
 	} catch (const Error &e) {
-		if (!is_unreadable(e.sqlstate()))
+		if (!is_unreadable(e.sqlstate()) && !(locked_away && e.sqlstate() == ERRCODE_LOCK_NOT_AVAILABLE))
 			throw;
 		return text_of(e);
 	} catch (const CorruptBytes &e) {
@@ -120,6 +121,21 @@ add_incidents(GateInput &input, std::optional<Time> as_of) {
 	input.incident_error = error;
 }
 
+// Only where a check asks for it: reading a day of buckets for the first time takes its time.
+static void
+add_analysis(GateInput &input) {
+	const bool asked = std::any_of(input.checks.begin(), input.checks.end(),
+								   [](const Check &check) { return check.enabled && check.judge != Judge::limit; });
+	if (!asked)
+		return;
+	// What is optional holds up no round of the guard.
+	const auto error = read_or_tell([&](Spi &spi) { read_analysis(spi, input); }, true);
+	if (error.empty())
+		return;
+	input.analysis.reset();
+	input.analysis_error = error;
+}
+
 static GateInput
 load_input(const State &state, Time at, std::optional<Time> as_of, const std::string *overrides) {
 	auto input = with_spi([&](Spi &spi) { return load_gate_input(spi, state, at, as_of); });
@@ -135,6 +151,7 @@ evaluate_at(const State &state, Time at, std::optional<Time> as_of, const std::s
 	auto &input = evaluation.input;
 	input = load_input(state, at, as_of, overrides);
 	add_telemetry(input);
+	add_analysis(input);
 	add_gate_log(input, as_of.has_value());
 	add_incidents(input, as_of);
 	evaluation.answer = evaluate(input);
@@ -253,6 +270,10 @@ evaluate_gated(const State &state) {
 	if (const auto late = within(limit, [&] { add_telemetry(input); }); !late.empty()) {
 		input.telemetry.reset();
 		input.telemetry_error = late + " (chat_v11.gate_timeout)";
+	}
+	if (const auto late = within(limit / 2, [&] { add_analysis(input); }); !late.empty()) {
+		input.analysis.reset();
+		input.analysis_error = late + " (chat_v11.gate_timeout)";
 	}
 	evaluation.answer = evaluate(input);
 	bounded.evaluation = std::move(evaluation);

@@ -22,6 +22,7 @@ TimestampTz mocked_at = 0;
 int bucket_retention_s = 30 * 86400;
 int raw_retention_s = 86400;
 int write_retention_s = 2 * 86400;
+int most_analysis_units = 1'000'000;
 int kill_gate_timeout = 1000;
 int gate_timeout = 2000;
 int guard_interval_ms = 1000;
@@ -145,6 +146,11 @@ define_settings() {
 	DefineCustomIntVariable("chat_v11.write_retention", "How long an answered write is remembered, at least.",
 							"A repeated ACK that comes later than that counts as a new write.", &write_retention_s,
 							2 * 86400, 86400, 90 * 86400, PGC_SUSET, GUC_UNIT_S, nullptr, nullptr, nullptr);
+	DefineCustomIntVariable(
+		"chat_v11.analysis_units", "How many units of one comparison and stage the canary analysis tells apart.",
+		"At more of them the comparison has no verdict.  8 bytes each in the table, 16 to 32 in the "
+		"memory of who folds.",
+		&most_analysis_units, 1'000'000, 1000, 10'000'000, PGC_SUSET, 0, nullptr, nullptr, nullptr);
 	DefineCustomIntVariable("chat_v11.kill_gate_timeout",
 							"Longest time that a kill spends on reading the gates it logs.",
 							"After that the kill goes on and logs the gates as unavailable.", &kill_gate_timeout, 1000,
@@ -219,6 +225,11 @@ is_restoring() {
 	return call([] {
 		return superuser() && !check_function_bodies && !row_security && strcmp(namespace_search_path, "") == 0;
 	});
+}
+
+std::size_t
+analysis_units() {
+	return static_cast<std::size_t>(most_analysis_units);
 }
 
 int

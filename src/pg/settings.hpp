@@ -25,6 +25,9 @@ Duration raw_retention();
 // chat_v11.write_retention: how long an answered write's key is remembered, at least.
 Duration write_retention();
 
+// chat_v11.analysis_units: how many units of one comparison and stage are told apart.
+std::size_t analysis_units();
+
 // Whether a superuser's session is set up as every pg_dump script sets up the one that restores it.  What a dump
 // carries was checked when it came in, under the clock of then.
 bool is_restoring();

@@ -300,7 +300,7 @@ load_state_at(Spi &spi, Time at) {
 	const auto rows = spi.query("SELECT h.to_stage, h.to_kill_switch, h.version, h.changed_at, h.changed_by, "
 								"(SELECT e.changed_at FROM chat_v11.rollout_history e WHERE e.id <= h.id AND "
 								"e.transition NOT IN ('re-kill', 'config') "
-								"ORDER BY e.id DESC LIMIT 1) FROM chat_v11.rollout_history h "
+								"ORDER BY e.id DESC LIMIT 1), h.id FROM chat_v11.rollout_history h "
 								"WHERE h.transition <> 'config' AND h.changed_at <= $1 ORDER BY h.id DESC LIMIT 1",
 								Params() << at);
 	if (rows.empty())
@@ -312,6 +312,7 @@ load_state_at(Spi &spi, Time at) {
 	state.updated_at = rows.time(0, 4);
 	state.updated_by = *rows.text(0, 5);
 	state.entered_at = rows.time(0, 6);
+	state.history_id = *rows.bigint(0, 7);
 	return state;
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A whole rollout on generated traffic, as the people on call would see it: two simulated days, about a million events,
-# a P1 wobble that clears, a lost receipt for which the guard kills, the incident by the playbook from its opening to its
-# postmortem, and full.
+# A whole rollout on generated traffic, as the people on call would see it: two simulated days, more than a million events,
+# a regression that only the comparison with control sees, an incident that both cohorts share, a lost receipt for which
+# the guard kills, the incident by the playbook from its opening to its postmortem, and full.
 #
-# Simulated time is watched by guard_tick(), a round for each of its minutes.  For the breach it stands still, and a real
+# Simulated time is watched by guard_tick(), a round for each two of its minutes.  For the breach it stands still, and a real
 # worker takes over: how long it takes from the COMMIT to the kill is measured by a real clock.
 # Runs against the server in PGHOST; `make demo` starts a throw-away one.
 set -euo pipefail
@@ -48,45 +48,32 @@ accepted() { ask accepted "$1"; }
 refused() { ask refused "$1"; }
 table() { expanded=off ask accepted "$1"; }
 
-# The guard over a span, a round at the end of each minute and each in a transaction of its own: watch FROM TO
-watch() {
-	admin <<-END
-		do \$\$
-		declare
-			minute timestamptz;
-			round record;
-		begin
-			for minute in select generate_series(date_trunc('minute', timestamptz '$1+00') + '1 min', '$2+00', '1 min') loop
-				perform set_config('chat_v11.mock_now', minute::text, false);
-				round := chat_v11.guard_tick();
-				if round.action is not null or round.remark is not null then
-					raise 'the guard at %: %', minute, round;
-				end if;
-				commit;
-			end loop;
-		end
-		\$\$;
-	END
-}
-
-# Loads the traffic of a span by COPY, hour by hour, folds it, and lets the guard look at it minute by minute:
+# Lives through a span as it comes, two minutes at a time or as `step` says: what was reported until 20 s before the
+# clock, so that receipts are there and nothing lies ahead, and then a round of the guard, which folds it.
 # load FROM TO SHARE [OPTION]...
 load() {
-	local from=$1 to=$2 share=$3 next n
+	local now to share=$3 said until TZ=UTC
+	now=$(date -u -d "$1 UTC" +%s)
+	to=$(date -u -d "$2 UTC" +%s)
 	shift 3
-	while [[ "$from" < "$to" ]]; do
-		next=$(date -u -d "$from UTC + 1 hour" '+%F %T')
-		[[ "$next" < "$to" ]] || next=$to
-		at "$(date -u -d "$next UTC + 1 minute" '+%F %T')"
-		n=$("$traffic" --seed 11 --from "${from/ /T}Z" --to "${next/ /T}Z" --share "$share" "$@" |
-			admin -At -c "\\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin" -c "select chat_v11.fold()" >/dev/null &&
-			admin -At -c "select folded_events from chat_v11.fold_status()")
-		watch "$from" "$next"
-		printf '   ... traffic until %s UTC, %s %% on v1.1: %7d events folded so far\n' "$next" "$share" "$n"
-		total=$n
-		from=$next
-	done
-	at "$to"
+	said=$({
+		echo "set client_min_messages = error;"
+		while [ "$now" -lt "$to" ]; do
+			now=$((now + ${step:-120}))
+			[ "$now" -lt "$to" ] || now=$to
+			until=$((now - 20))
+			printf "set chat_v11.mock_now = '%(%F %T)T+00';\n" "$now"
+			printf '\\copy chat_v11.event (at, kind, cohort, actor, subject, value) from program '
+			printf "'%s --seed 11 --from %(%FT%T)TZ --to %(%FT%T)TZ --share %s --sessions-per-write 1 %s'\n" "$traffic" "$loaded" "$until" "$share" "$*"
+			echo "select action, remark from chat_v11.guard_tick() where action is not null or remark is not null;"
+			loaded=$until
+		done
+	} | psql -X -q -At -v ON_ERROR_STOP=1 2>&1)
+	[ -z "$said" ] || { echo "demo: a round of the guard: $said" >&2; exit 1; }
+	loaded=$((to - 20))
+	at "$(date -u -d "@$to" '+%F %T')"
+	total=$(admin -At -c "select folded_events from chat_v11.fold_status()")
+	printf '   ... until %s UTC, %s %% on v1.1: %7d events folded so far\n' "$(date -u -d "@$to" '+%F %T')" "$share" "$total"
 }
 
 # As the chat's backend, at the moment where the database's clock stands.
@@ -126,6 +113,8 @@ listen() { # NAME ROLE
 }
 
 reached="select 'the kill has reached ' || count(*) filter (where current) || ' of ' || count(*) as consumers from chat_v11.consumers();"
+receipts="select c.status, c.value as ratio, c.limit_value as allowed, replace(c.reason, '; ', e';\n') as reason, c.what_to_do from chat_v11.explain_gates() c where c.check_name = 'write_receipt_compare';"
+p95="select cohort, value as p95_ms, denominator as writes from chat_v11.metrics(chat_v11.clock() - interval '5 min', chat_v11.clock()) where metric = 'write_receipt_p95_ms' order by cohort desc;"
 gates="select rollout_decision, gate_p0_ok, gate_p1_ok, gate_rollout_ok, reasons from public.chat_get_v11_release_gates();"
 
 chapter "Installation: the extension, a role for the people on call, a role for the backend's telemetry"
@@ -144,12 +133,18 @@ users_of() { # how many of ten thousand users get v1.1
 	printf '%s' "$n"
 }
 
-load "2026-03-02 15:30:00" "2026-03-02 16:00:00" 0 --kill --writes-per-hour 12000 --sparse-control 10
+loaded=$(date -u -d "2026-03-02 15:30:00 UTC" +%s)
+load "2026-03-02 15:30:00" "2026-03-02 16:00:00" 0 --kill --writes-per-hour 12000
 accepted "select * from public.chat_get_v11_rollout_state();"
 say ""
 say "The control's traffic is there; rare kinds that no healthy chat reports are attested once."
 accepted "select what, ok, attested_by from chat_v11.attest('telemetry:pending_forever', 'client dashboards, checked before the start', true);"
 accepted "select what, ok, attested_by from chat_v11.attest('telemetry:resync_request', 'gateway metrics, checked before the start', true);"
+
+say ""
+say "What is compared with control needs bad events or many good ones.  This chat has few resyncs and rejects in a stage, so"
+say "it decides beforehand, on record, that its gates rest on the comparison of receipts; the others are advice."
+admin -At -P pager=off -c "select string_agg(c.name, ', ') from unnest('{write_reject_compare,forced_resync_compare,full_state_compare,err_resync_range_unavailable_baseline,err_resync_throttled_baseline,recovery_p95_ms}'::text[]) w, chat_v11.set_check(w, p_on_fail => 'advise', p_note => 'too few in a stage of this chat') c" | sed -e 's/^/   advise: /'
 
 chapter "Preflight: what must hold before a start, told row by row"
 accepted "select string_agg(o.role || ': ' || o.person, ', ') as on_call from (values ('IC', 'ic-oncall'), ('Backend', 'backend-oncall'), ('SRE', 'sre-oncall'), ('Frontend', 'frontend-oncall'), ('Scribe', 'scribe-oncall')) r(role, person), chat_v11.assign_oncall(r.role, r.person) o;"
@@ -160,23 +155,47 @@ table "select name, ok, detail from chat_v11.preflight();"
 
 chapter "canary_1: one percent"
 accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', false, 'start canary 1%');"
-load "2026-03-02 16:00:00" "2026-03-02 16:29:59" 1 --writes-per-hour 12000 --sparse-control 10 --share-since 2026-03-02T16:00:00Z
-say "One second too early, and too few writes:"
+load "2026-03-02 16:00:00" "2026-03-02 16:29:59" 1 --writes-per-hour 30000 --share-since 2026-03-02T16:00:00Z
+say "One second too early:"
 refused "select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');"
-load "2026-03-02 16:29:59" "2026-03-02 17:00:00" 1 --writes-per-hour 12000 --sparse-control 10
+load "2026-03-02 16:29:59" "2026-03-02 17:00:00" 1 --writes-per-hour 30000
 accepted "select * from public.chat_get_v11_release_gates();"
 accepted "select stage, kill_switch, rollout_percent, version, earliest_promote_at, next_step from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');"
 
-chapter "canary_10: a P1 wobble, slow receipts and rejected writes, that clears by itself"
-load "2026-03-02 17:00:00" "2026-03-02 18:40:00" 10 --sparse-control 10 --share-since 2026-03-02T17:00:00Z
-load "2026-03-02 18:40:00" "2026-03-02 19:00:00" 10 --sparse-control 10 --wobble
-say "The two hours are over, and the gates are not green:"
+chapter "canary_10: a build of v1.1 that is half as slow again, which no limit sees"
+load "2026-03-02 17:00:00" "2026-03-02 17:40:00" 10 --writes-per-hour 20000 --share-since 2026-03-02T17:00:00Z
+say "So far the canary is as good as control:"
+accepted "$receipts"
+say "At 17:40 a deployment makes the receipts of v1.1 take 1.5 times as long.  Watched every 20 seconds:"
+step=20 load "2026-03-02 17:40:00" "2026-03-02 18:00:00" 10 --writes-per-hour 20000 --slow-canary 150
+table "$p95"
+say "The limit is 2,000 ms; for it all is well.  Control says otherwise:"
+accepted "select check_name, status, value, limit_value from chat_v11.explain_gates() where check_name = 'write_receipt_p95_ms';"
+accepted "$receipts"
 accepted "$gates"
-refused "select * from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');"
-load "2026-03-02 19:00:00" "2026-03-02 19:20:00" 10 --sparse-control 10
-say "The wobble has left the window, but it has not been quiet for long enough:"
-refused "select * from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');"
-load "2026-03-02 19:20:00" "2026-03-02 19:50:00" 10 --sparse-control 10
+[ "$(admin -At -c "select rollout_decision from public.chat_get_v11_release_gates() where reasons[1] like 'P1 FAIL slow_receipts%'")" = HOLD ] ||
+	{ echo "demo: the regression was not held" >&2; exit 1; }
+say ""
+say "How soon: the first bucket with FAIL, and the bet as it grew."
+table "select to_char(at, 'HH24:MI:SS') as utc, canary_bad, canary_exposures, control_bad, control_exposures, round(ln_fail::numeric, 2) as ln_fail, verdict from chat_v11.analysis('write_receipt_p95_ms') where at >= (select min(at) from chat_v11.analysis('write_receipt_p95_ms') where verdict = 'FAIL') - interval '40 s' limit 6;"
+found=$(admin -At -c "select extract(epoch from min(at) + interval '25 s' - '2026-03-02 17:40+00')::int from chat_v11.analysis('write_receipt_p95_ms') where verdict = 'FAIL'")
+say "${bold}Found $found s after the deployment.$plain"
+[ "$found" -gt 0 ] && [ "$found" -le 900 ] || { echo "demo: it took $found s" >&2; exit 1; }
+say "It stays for the stage.  So: step back, mend it, and come again."
+accepted "select stage, kill_switch, rollout_percent, version from public.chat_set_v11_rollout_state('canary_1', false, 'hold rollout for investigation');"
+load "2026-03-02 18:00:00" "2026-03-02 18:50:00" 1 --writes-per-hour 30000 --share-since 2026-03-02T18:00:00Z
+accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%, mended');"
+
+chapter "canary_10: an incident that both cohorts share does not hold the rollout"
+load "2026-03-02 18:50:00" "2026-03-02 19:30:00" 10 --writes-per-hour 20000 --share-since 2026-03-02T18:50:00Z
+say "At 19:30 a disk makes everything take three times as long, for v1.1 and v1.0:"
+step=20 load "2026-03-02 19:30:00" "2026-03-02 19:45:00" 10 --writes-per-hour 20000 --slow-all 300
+table "$p95"
+accepted "$receipts"
+[ "$(admin -At -c "select count(*) from chat_v11.analysis('write_receipt_p95_ms') where verdict = 'FAIL'")" = 0 ] ||
+	{ echo "demo: a shared incident was blamed on the canary" >&2; exit 1; }
+load "2026-03-02 19:45:00" "2026-03-02 20:50:00" 10 --writes-per-hour 20000
+accepted "$gates"
 accepted "select stage, kill_switch, rollout_percent, version, earliest_promote_at, next_step from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');"
 
 say ""
@@ -184,7 +203,7 @@ say "The backend asks on every request; half of its users are in, and whoever wa
 table "select * from chat_v11.cohort_share((select array_agg(i::text) from generate_series(1, 10000) i));"
 
 chapter "canary_50: at half past midnight one receipt is lost, and the guard kills"
-load "2026-03-02 19:50:00" "2026-03-03 00:30:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --share-since 2026-03-02T19:50:00Z
+load "2026-03-02 20:50:00" "2026-03-03 00:30:00" 50 --writes-per-hour 6000 --share-since 2026-03-02T20:50:00Z
 accepted "$gates"
 say ""
 say "Everybody is asleep.  The rule clock stands at 00:32, and a worker takes over from the simulated rounds:"
@@ -206,8 +225,8 @@ tell_backend "begin isolation level repeatable read;"
 before=$(users_of)
 say "And the chat's backend commits two minutes of traffic, in which one receipt is missing:"
 # Its receipt is lost late enough that the guard's next look is the first that can see it.
-night=(--seed 11 --share 50 --writes-per-hour 6000 --sessions-per-write 2)
-"$traffic" "${night[@]}" --from 2026-03-03T00:30:00Z --to 2026-03-03T00:31:30Z >"$work/breach"
+night=(--seed 11 --share 50 --writes-per-hour 6000 --sessions-per-write 1)
+"$traffic" "${night[@]}" --from 2026-03-03T00:29:40Z --to 2026-03-03T00:31:30Z >"$work/breach"
 "$traffic" "${night[@]}" --from 2026-03-03T00:31:30Z --to 2026-03-03T00:32:00Z --lose-receipts 1 >>"$work/breach"
 printf '\n%s%s UTC  backend=> \\copy chat_v11.event (at, kind, cohort, actor, subject, value) from pstdin%s\n' "$bold" "${clock%+00}" "$plain"
 # The moment comes from the statement after the one that committed, in the same session.
@@ -233,6 +252,7 @@ say ""
 say "${bold}Nobody has touched anything, and $slowest ms after the COMMIT the kill switch was on.$plain"
 [ "$slowest" -le 2000 ] || { echo "demo: the kill took $slowest ms" >&2; exit 1; }
 rm "$work/listening"
+loaded=$(date -u -d "2026-03-03 00:32:00 UTC" +%s)
 table "select id, transition, from_stage, to_stage, to_kill_switch as kill, decision, changed_by, note from public.chat_get_v11_rollout_history(1);"
 [ "$(admin -At -c "select transition || ' by ' || changed_by from public.chat_get_v11_rollout_history(1)")" = "kill by chat_v11 guard" ] ||
 	{ echo "demo: it was not the guard that killed" >&2; exit 1; }
@@ -308,10 +328,10 @@ accepted "select chat_v11.close_incident($incident, 'no breach for half an hour,
 accepted "select stage, kill_switch, rollout_percent, version, next_step from public.chat_set_v11_rollout_state('canary_1', false, 'resume controlled', 'ic-oncall');"
 
 chapter "Through the night at one percent"
-load "2026-03-03 01:05:00" "2026-03-03 04:00:00" 1 --writes-per-hour 12000 --sparse-control 10 --share-since 2026-03-03T01:05:00Z
+load "2026-03-03 01:05:00" "2026-03-03 04:00:00" 1 --writes-per-hour 12000 --share-since 2026-03-03T01:05:00Z
 say "At four in the morning one percent is too little to know anything, and unknown is never green:"
 refused "select * from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');"
-load "2026-03-03 04:00:00" "2026-03-03 08:30:00" 1 --writes-per-hour 12000 --sparse-control 10
+load "2026-03-03 04:00:00" "2026-03-03 08:30:00" 1 --writes-per-hour 12000
 
 chapter "The review, in the morning: what is to be done, by whom and until when, and the postmortem"
 item() { accepted "select chat_v11.add_action_item('$1', '$2', '$3', $incident) as item;"; }
@@ -330,14 +350,14 @@ done
 
 chapter "canary_10 and canary_50, again"
 accepted "select stage, kill_switch, rollout_percent, version from public.chat_set_v11_rollout_state('canary_10', false, 'promote to 10%');"
-load "2026-03-03 08:30:00" "2026-03-03 10:30:00" 10 --sparse-control 10 --share-since 2026-03-03T08:30:00Z
+load "2026-03-03 08:30:00" "2026-03-03 10:30:00" 10 --writes-per-hour 15000 --share-since 2026-03-03T08:30:00Z
 accepted "select stage, kill_switch, rollout_percent, version from public.chat_set_v11_rollout_state('canary_50', false, 'promote to 50%');"
-load "2026-03-03 10:30:00" "2026-03-03 22:30:00" 50 --writes-per-hour 6000 --sparse-control 10 --sessions-per-write 2 --share-since 2026-03-03T10:30:00Z
+load "2026-03-03 10:30:00" "2026-03-03 22:30:00" 50 --writes-per-hour 6000 --share-since 2026-03-03T10:30:00Z
 
 chapter "full: everybody"
 accepted "$gates"
 accepted "select stage, kill_switch, rollout_percent, version from public.chat_set_v11_rollout_state('full', false, 'promote to full');"
-load "2026-03-03 22:30:00" "2026-03-04 16:00:00" 100 --writes-per-hour 2000 --sessions-per-write 2 --share-since 2026-03-03T22:30:00Z
+load "2026-03-03 22:30:00" "2026-03-04 16:00:00" 100 --writes-per-hour 2000 --share-since 2026-03-03T22:30:00Z
 accepted "select * from public.chat_get_v11_rollout_state();"
 
 chapter "The telemetry: each event once, in the buckets"
@@ -345,7 +365,7 @@ table "select lag_events, folded_events, pending_writes, pg_size_pretty(event_by
 miscounted=$(admin -At -c "select (select count(*) from chat_v11.event) - (select sum(count) from chat_v11.metric_bucket)")
 [ "$miscounted" = 0 ] || { echo "demo: the buckets are off by $miscounted events" >&2; exit 1; }
 
-chapter "The gate log: a row a minute by the guard, one at each change, and when a gate turned red or the decision changed"
+chapter "The gate log: a row a round by the guard, which came every two minutes here, one at each change, and when a gate turned red or the decision changed"
 table "select cause, count(*) as rows, count(*) filter (where decision = 'PROCEED') as proceed, count(*) filter (where not p1_ok) as p1_red, count(*) filter (where not p0_ok) as p0_red, max(at - before) as longest_gap from (select *, lag(at) over (order by at) as before from chat_v11.gate_log) g group by cause order by cause;"
 
 chapter "The decision log, and whether it holds together"

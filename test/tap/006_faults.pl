@@ -37,6 +37,10 @@ ask($node, "COPY (SELECT kind, cohort FROM chat_v11.event LIMIT 3) TO '$binary' 
 #   told     what goes wrong may be told by a row of the answer
 #   litter   leaves dead events, which are folded away first: else each call takes more crossings than the one before
 #   every    every N for the kind "error": nothing may keep a kill from going through
+# Two buckets of the canary analysis are due, and those before are closed.
+my $now = ask($node, "SELECT date_bin('10 s', clock_timestamp(), '2020-01-01')");
+ask($node, "SET chat_v11.mock_now = '$now'; SELECT chat_v11.fold()");
+my $stand_still = "SET LOCAL chat_v11.mock_now = '" . ask($node, "SELECT '$now'::timestamptz + interval '20 s'") . "'";
 my $hold_after = [ 'UPDATE chat_v11.rollout_state SET stage = stage', 'hold/f/-' ];
 my @calls = (
 	{ name => 'promote', sql => set_sql('canary_10', 'false'), closed => 1, reads => 1 },
@@ -70,6 +74,9 @@ my @calls = (
 	{ name => 'what if',
 		sql => q{SELECT * FROM chat_v11.what_if('{"cohort_share": {"limit": 1}, "settings": {"metric_window_s": 60}}')},
 		reads => 1 },
+	# Where the clock goes on, each call has other buckets to close than the one before.
+	{ name => 'fold', before => $stand_still, sql => 'SELECT chat_v11.fold()', told => 1 },
+	{ name => 'guard_tick', before => $stand_still, sql => 'SELECT * FROM chat_v11.guard_tick()', told => 1 },
 	{ name => 'verify', sql => 'SELECT * FROM chat_v11.verify_history()' },
 	{ name => 'metrics', sql => "SELECT * FROM chat_v11.metrics(now() - interval '1 h', now())" },
 	{ name => 'missing', sql => 'SELECT * FROM chat_v11.missing_receipts(5)' },
@@ -135,7 +142,7 @@ sub walk
 	my ($call, $kind, @places) = @_;
 	my $sql = "SET client_min_messages = error;\n\\o /dev/null\n";
 	# The gate log only repeats what the log has, so a change goes on without it.
-	my $killed_sql = "SELECT s.kill_switch AS killed, h.gates ?| ARRAY['unavailable', 'telemetry_error', 'gate_log_error', 'incident_error'] "
+	my $killed_sql = "SELECT s.kill_switch AS killed, h.gates ?| ARRAY['unavailable', 'telemetry_error', 'gate_log_error', 'incident_error', 'analysis_error'] "
 	  . "OR h.transition <> 'config' "
 	  . 'AND NOT EXISTS (SELECT FROM chat_v11.gate_log g WHERE g.version = h.version) AS blind '
 	  . 'FROM chat_v11.rollout_state s, chat_v11.rollout_history h ORDER BY h.id DESC LIMIT 1';

@@ -143,7 +143,7 @@ is(sql($node, 'new', "SELECT ok, ref, attested_by FROM chat_v11.attestation WHER
 sql($node, 'new', <<~'SQL');
 	SET client_min_messages = error;
 	SELECT chat_v11.assign_oncall(r, 'somebody') FROM unnest('{IC,Backend,SRE,Frontend}'::text[]) r;
-	SELECT chat_v11.attest(w, 'TAP') FROM unnest('{migrations,runbook,telemetry:write_ack,telemetry:write_started,telemetry:timeline_delivered,telemetry:read_cursor,telemetry:session_active,telemetry:resync_request,telemetry:pending_forever}'::text[]) w;
+	SELECT chat_v11.attest(w, 'TAP') FROM unnest('{migrations,runbook,telemetry:write_ack,telemetry:write_started,telemetry:timeline_delivered,telemetry:read_cursor,telemetry:session_active,telemetry:resync_request,telemetry:recovery_done,telemetry:pending_forever}'::text[]) w;
 	SELECT chat_v11.start_guard();
 	SQL
 is(wait_until($node, 'new', "SELECT ok FROM chat_v11.preflight() WHERE name = 'guard'", 't'), 't', 'a guard is at work');
@@ -176,14 +176,14 @@ sql($node, 'new', 'SELECT chat_v11.stop_guard()');
 
 # ---- This library over the SQL of older versions, and after their update
 
-foreach my $version ('0.1', '0.3', '0.4')
+foreach my $version ('0.1', '0.3', '0.4', '0.5')
 {
 	(my $db = "old_$version") =~ tr/./_/;
 	ask($node, "CREATE DATABASE $db");
 	sql($node, $db, "CREATE EXTENSION chat_v11 VERSION '$version'");
 	is(sql($node, $db, 'SET client_min_messages = error; ' . set_sql('canary_1', 'false')), 'canary_1|f|1', "$version: the start is taken");
 	like(sql($node, $db, "SELECT gates->>'unmet_preconditions' FROM chat_v11.rollout_history ORDER BY id DESC LIMIT 1"),
-		qr/extension: \Q$version\E is installed, 0\.5 is the default version/, '... and warned of what it lacks');
+		qr/extension: \Q$version\E is installed, 0\.6 is the default version/, '... and warned of what it lacks');
 	is(sql($node, $db, 'SELECT count(*) FROM chat_v11.verify_history()'), 0, '... the log verifies');
 	sql($node, $db, 'SET client_min_messages = error; ALTER EXTENSION chat_v11 UPDATE');
 	like(row($node, $db, 'extension'), qr/^true /, 'updated');

@@ -57,6 +57,7 @@ sub easy_rollout
 		FROM unnest(ARRAY['canary_1', 'canary_10', 'canary_50', 'full']) s;
 	SELECT chat_v11.set_check('cohort_share', p_enabled => false);
 	SELECT chat_v11.set_check('killed', p_limit => 0);
+	SELECT count(chat_v11.set_check(c.name, p_enabled => false)) FROM chat_v11.gate_check c WHERE c.judge <> 'limit';
 	SELECT chat_v11.set_setting('max_data_age', '1 hour');
 	SELECT chat_v11.attest('telemetry:resync_request', 'TAP test');
 	SELECT chat_v11.attest('telemetry:pending_forever', 'TAP test');

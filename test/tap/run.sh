@@ -49,7 +49,7 @@ chmod -R a+rX "$dir/stage"
 
 mkdir "$dir/tests" "$dir/nodes"
 find "$here" -maxdepth 1 \( -name '*.pl' -o -name '*.pm' \) -exec cp {} "$dir/tests/" \;
-cp "$here/../oracle.sql" "$tree/.github/release-gate.sh" "$dir/tests/"
+cp "$here/../oracle.sql" "$tree/.github/release-gate.sh" "$tree/sql/include/two_cohorts.sql" "$dir/tests/"
 tests=()
 if [ $# -gt 0 ]; then
 	for name in "$@"; do

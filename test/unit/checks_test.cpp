@@ -482,7 +482,6 @@ operator<<(std::ostream &out, const DefaultCase &c) {
 
 constexpr std::optional<double> none;
 
-// Comparison and trend are installed, and switched off until there is a comparison.
 const std::vector<DefaultCase> defaults = {
 	{"ack_without_receipt_10s_rate", Gate::p0, Judge::limit, 0, OnFail::kill, true, false},
 	{"timeline_duplicate_detected_rate", Gate::p0, Judge::limit, 0, OnFail::kill, true, false},
@@ -495,8 +494,14 @@ const std::vector<DefaultCase> defaults = {
 	{"err_resync_range_unavailable_rate", Gate::p1, Judge::limit, 0.05, OnFail::hold, true, true},
 	{"err_resync_throttled_rate", Gate::p1, Judge::limit, 0.10, OnFail::hold, true, true},
 	{"pending_forever_count", Gate::p1, Judge::limit, 0, OnFail::hold, true, true},
-	{"recovery_p95_ms", Gate::p1, Judge::compare, none, OnFail::hold, false, true},
-	{"write_receipt_trend", Gate::p1, Judge::trend, none, OnFail::hold, false, false},
+	{"write_receipt_compare", Gate::p1, Judge::compare, none, OnFail::hold, true, false},
+	{"write_reject_compare", Gate::p1, Judge::compare, none, OnFail::hold, true, false},
+	{"forced_resync_compare", Gate::p1, Judge::compare, none, OnFail::hold, true, false},
+	{"full_state_compare", Gate::p1, Judge::compare, none, OnFail::hold, true, false},
+	{"err_resync_range_unavailable_baseline", Gate::p1, Judge::baseline, none, OnFail::hold, true, true},
+	{"err_resync_throttled_baseline", Gate::p1, Judge::baseline, none, OnFail::hold, true, true},
+	{"recovery_p95_ms", Gate::p1, Judge::compare, none, OnFail::hold, true, true},
+	{"write_receipt_trend", Gate::p1, Judge::trend, none, OnFail::hold, true, false},
 	{"dwell", Gate::rollout, Judge::limit, none, OnFail::hold, true, false},
 	{"quiet", Gate::rollout, Judge::limit, none, OnFail::hold, true, false},
 	{"evidence", Gate::rollout, Judge::limit, none, OnFail::hold, true, false},
@@ -561,8 +566,10 @@ const std::vector<RowCase> rows = {
 	{"factor 1", "cohort_share", [](Check &c) { c.limit = 1; }, true},
 	{"negative samples", "write_reject_rate", [](Check &c) { c.min_samples = -1; }, false},
 	{"no samples", "write_reject_rate", [](Check &c) { c.min_samples = 0; }, true},
-	{"comparison switched on", "write_receipt_compare", [](Check &c) { c.enabled = true; }, false},
-	{"trend switched on", "write_receipt_trend", [](Check &c) { c.enabled = true; }, false},
+	{"comparison switched off", "write_receipt_compare", [](Check &c) { c.enabled = false; }, true},
+	{"comparison with a limit", "write_receipt_compare", [](Check &c) { c.limit = 1.5; }, false},
+	{"trend with a limit", "write_receipt_trend", [](Check &c) { c.limit = 0; }, false},
+	{"comparison that steps back", "write_receipt_compare", [](Check &c) { c.on_fail = OnFail::rollback; }, true},
 	{"a wait of a year", "killed", [](Check &c) { c.limit = 365 * 86400.0; }, true},
 	// Seconds become microseconds in 64 bits: beyond them a wait would turn into a past.
 	{"a wait beyond the clock", "killed", [](Check &c) { c.limit = 1e15; }, false},

@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(it_holds_the_gate_row_and_every_check) {
 	BOOST_TEST(check["on_fail"] == "hold");
 	BOOST_TEST(check["enabled"] == true);
 	// Disabled checks are shown as such, never silently absent.
-	BOOST_TEST(json["checks"]["write_receipt_trend"]["enabled"] == false);
+	BOOST_TEST(json["checks"]["write_receipt_trend"]["enabled"] == true);
 }
 
 BOOST_DATA_TEST_CASE(it_is_valid_in_every_situation, bdata::make({0, 1, 2, 3, 4}), situation) {
@@ -135,6 +135,31 @@ BOOST_AUTO_TEST_CASE(other_limits_give_another_answer) {
 	BOOST_TEST(evaluate(input).p1_ok);
 }
 
+BOOST_AUTO_TEST_CASE(other_margins_are_those_of_the_stage_but_for_what_is_named) {
+	auto input = green(Stage::canary_50);
+	apply_overrides(input, R"({"analysis": {"rho_fail": 1.5, "d_pass": null}})");
+	BOOST_REQUIRE(input.analysis_rule);
+	const auto &usual = analysis::stage_rule(Stage::canary_50);
+	BOOST_TEST(input.analysis_rule->rho_fail == 1.5);
+	BOOST_TEST(!input.analysis_rule->d_pass.has_value());
+	BOOST_TEST(*input.analysis_rule->rho_pass == *usual.rho_pass);
+	BOOST_TEST(input.analysis_rule->d_fail == usual.d_fail);
+	apply_overrides(
+		input,
+		R"({"analysis": {"rho_pass": 4, "rho_severe": 5, "d_fail": 1.2, "d_pass": 2, "d_severe": 3, "t_max_s": 60}})");
+	const auto &rule = *input.analysis_rule;
+	BOOST_TEST(rule.rho_fail == 1.5);
+	BOOST_TEST(*rule.rho_pass == 4);
+	BOOST_TEST(rule.rho_severe == 5);
+	BOOST_TEST(rule.d_fail == 1.2);
+	BOOST_TEST(*rule.d_pass == 2);
+	BOOST_TEST(rule.d_severe == 3);
+	BOOST_CHECK(rule.t_max == 1min);
+	// Nothing of it is kept by the table of limits.
+	apply_overrides(input, R"({"write_receipt_compare": {"enabled": false}})");
+	BOOST_TEST(!check_in(input, "write_receipt_compare").enabled);
+}
+
 const std::vector<const char *> unknown = {
 	"",
 	"null",
@@ -160,7 +185,15 @@ const std::vector<const char *> unknown = {
 	R"({"write_reject_rate": {"enabled": 1}})",
 	R"({"write_reject_rate": {"on_fail": "panic"}})",
 	R"({"write_reject_rate": {"on_fail": null}})",
-	R"({"write_receipt_compare": {"enabled": true}})",
+	R"({"write_receipt_compare": 1.5})",
+	R"({"analysis": 5})",
+	R"({"analysis": {"rho": 1.5}})",
+	R"({"analysis": {"rho_fail": "1.5"}})",
+	R"({"analysis": {"rho_fail": null}})",
+	R"({"analysis": {"rho_fail": 0.9}})",
+	R"({"analysis": {"rho_pass": 1001}})",
+	R"({"analysis": {"d_severe": -1}})",
+	R"({"analysis": {"t_max_s": 0}})",
 	R"({"cohort_share": 0.5})",
 	R"({"dwell": 60})",
 	R"({"settings": 5})",

@@ -37,10 +37,6 @@ Promote:
 
 **PROCEED**: P0 ok, P1 ok, rollout ok
 
-Not enabled: write_receipt_compare, write_reject_compare, forced_resync_compare, full_state_compare, )"
-								 "err_resync_range_unavailable_baseline, err_resync_throttled_baseline, "
-								 R"(recovery_p95_ms, write_receipt_trend.
-
 ## Last snapshots of the gates
 
 | at | by | state | decision | failing |
@@ -90,6 +86,7 @@ BOOST_AUTO_TEST_CASE(what_is_unusual_is_told) {
 	input.state.entered_at = noon - 48h;
 	input.state.note.reset();
 	input.mock_clock = true;
+	check_in(input, "write_receipt_compare").enabled = false;
 	auto given = of(input);
 	given.snapshots.clear();
 	const auto text = handover_text(given);
@@ -97,6 +94,7 @@ BOOST_AUTO_TEST_CASE(what_is_unusual_is_told) {
 	BOOST_TEST(contains(text, "Overdue: the stage should have ended by 2026-02-2"));
 	BOOST_TEST(contains(text, "mocked"));
 	BOOST_TEST(contains(text, "- Note: none\n"));
+	BOOST_TEST(contains(text, "\nNot enabled: write_receipt_compare.\n"));
 	BOOST_TEST(contains(text, "## Last snapshots of the gates\n\nNone.\n"));
 }
 

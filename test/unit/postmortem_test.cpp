@@ -383,6 +383,11 @@ BOOST_AUTO_TEST_CASE(decisions_with_their_figures) {
 	BOOST_TEST(contains(postmortem::decisions(input), "| HOLD: 3 checks of P0 and P1 are unknown |"));
 	input.checklist.notes[1].reasons = "P0 a is unknown: stale\nP1 b is 0.5, limit 0.1";
 	BOOST_TEST(contains(postmortem::decisions(input), "| HOLD: P1 b is 0.5, limit 0.1; P0 a is unknown: stale |"));
+	// What a comparison waits for, or cannot be told, is unknown too; a FAIL is not.
+	input.checklist.notes[1].reasons =
+		"P1 FAIL a: canary 9 of 10\nP1 WAIT b: none\nP1 data c: swapped\nP0 d is unknown: stale";
+	BOOST_TEST(contains(postmortem::decisions(input),
+						"| HOLD: P1 FAIL a: canary 9 of 10; 3 checks of P0 and P1 are unknown |"));
 	input.checklist.notes[1].decision = "";
 	BOOST_TEST(contains(postmortem::decisions(input), "| they were not read |"));
 	input.checklist.steps.clear();
