@@ -202,13 +202,14 @@ my $memory = sub
 	my $at = log_size($node);
 	sql($node, 'postgres', "SELECT pg_log_backend_memory_contexts($pid)");
 	for (my $i = 0; $i < 50 && log_since($node, $at) !~ /Grand total: /; $i++) { usleep(100_000); }
-	# But for the plans and the catalog that it keeps, which come with what happens first.
+	# But for the plans and the catalog that it keeps, which come with what happens first, and the statistics that wait to
+	# be sent.
 	my $used = 0;
 	my $text = log_since($node, $at);
 	while ($text =~ /level: \d+; (.+?): \d+ total in .*; (\d+) used/g)
 	{
 		my ($context, $bytes) = ($1, $2);
-		$used += $bytes unless $context =~ /^(?:Cached|SPI Plan|CacheMemoryContext|index info)/;
+		$used += $bytes unless $context =~ /^(?:Cached|SPI Plan|CacheMemoryContext|index info|PgStat Pending)/;
 	}
 	die 'no memory was logged' unless $used;
 	return ($rss, $used);
