@@ -66,7 +66,9 @@ ComparisonTest::ComparisonTest(const ComparisonSetup &setup, const State &state)
 	pass_ = EProcess(pass_.rule(), state.pass);
 	rare_ = EProcess(rare_.rule(), state.rare);
 	ratio_ = RatioSet(state.ratio);
-	slow_ = SlowShare(setup.rule, state.slow, slow_.frozen());
+	slow_ = SlowShare(setup.rule, state.slow);
+	if (baseline_ && rule_of(setup.comparison).statistic == Statistic::latency)
+		slow_.freeze(baseline_->tau, baseline_->phi);
 	progress_ = state.progress;
 }
 

@@ -75,7 +75,7 @@ CountedMinutes::needed_from(Time minute) {
 }
 
 std::optional<Late>
-find_late(const CountedMinutes::Window &window, const KindCounts &folded) {
+find_late(const CountedMinutes::Window &window, const KindCounts &folded, bool at_full) {
 	std::optional<Late> worst;
 	const auto share = [](const Late &each) { return static_cast<double>(each.late) / static_cast<double>(each.all); };
 	const auto look = [&](Kind kind, Cohort cohort) {
@@ -91,7 +91,8 @@ find_late(const CountedMinutes::Window &window, const KindCounts &folded) {
 			continue;
 		for (const auto kind : {bad_kind_of(rule.comparison), rule.exposure})
 			for (const auto cohort : {Cohort::v11, Cohort::v10})
-				look(kind, cohort);
+				if (!at_full || cohort == Cohort::v11)
+					look(kind, cohort);
 	}
 	return worst;
 }

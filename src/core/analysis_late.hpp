@@ -53,7 +53,8 @@ private:
 	std::array<Postponed, comparison_count> waiting_;
 };
 
-// `folded`: what the fold counted of the same minutes.  The largest share that is more than a few.
-std::optional<Late> find_late(const CountedMinutes::Window &window, const KindCounts &folded);
+// `folded`: what the fold counted of the same minutes.  The largest share that is more than a few.  At `full` nothing
+// rests on control, whose stragglers are late by nature.
+std::optional<Late> find_late(const CountedMinutes::Window &window, const KindCounts &folded, bool at_full = false);
 
 } // namespace chat_v11::analysis

@@ -318,7 +318,9 @@ private:
 			if (stage_)
 				feed(*stage_, run_id, row);
 			store(run_id, at, data,
-				  ends_hour(at) ? std::optional(encode(stage_->analysis.state(), row.chain)) : std::nullopt, units);
+				  ends_hour(at) && !row.has_baselines ? std::optional(encode(stage_->analysis.state(), row.chain))
+													  : std::nullopt,
+				  units);
 			newest_run_ = run_id;
 			newest_at_ = at;
 			memory.chain = row.chain;
@@ -377,7 +379,7 @@ private:
 			const auto cohort = parse_cohort(*counts.text(i, 2));
 			folded[static_cast<size_t>(cohort)][static_cast<size_t>(kind)] = *counts.bigint(i, 3);
 		}
-		return analysis::find_late(window, folded);
+		return analysis::find_late(window, folded, stage_ && stage_->run.stage == Stage::full);
 	}
 
 	// Whether the state is to be stored with this bucket: the first one whose end lies in another hour of the run than
@@ -444,20 +446,22 @@ private:
 
 	void
 	drop_old() {
-		// Of the present run stays what a new reader begins with: its last stored state and what came after it; and the
-		// first bucket of `full`, which has what all later ones are compared with.
+		// Some at a time, for it must end within the time of a closing.  Of the present run stays what a new reader
+		// begins with: its last stored state and what came after it; and the first bucket of `full`, which has what all
+		// later ones are compared with.
 		const auto oldest = oldest_bucket(now_);
 		const auto run = newest_at_ ? find_run(spi_, *newest_at_ + bucket_length) : std::nullopt;
 		Params params;
-		params << oldest << (run ? run->id : 0) << (run && run->stage == Stage::full ? run->evidence_from : oldest);
+		params << oldest << (run ? run->id : -1) << (run && run->stage == Stage::full ? run->evidence_from : oldest);
 		spi_.execute(
-			"DELETE FROM chat_v11.analysis_bucket b WHERE b.at < $1 AND (b.run <> $2 OR (b.at < (SELECT s.at FROM "
-			"chat_v11.analysis_bucket s WHERE s.run = $2 AND s.state IS NOT NULL ORDER BY s.at DESC LIMIT 1) AND "
-			"b.at <> (SELECT f.at FROM chat_v11.analysis_bucket f WHERE f.run = $2 AND f.at >= $3 ORDER BY f.at "
-			"LIMIT 1)))",
+			"DELETE FROM chat_v11.analysis_bucket d WHERE d.at IN (SELECT b.at FROM chat_v11.analysis_bucket b WHERE "
+			"b.at < $1 AND (b.run <> $2 OR (b.at < (SELECT s.at FROM chat_v11.analysis_bucket s WHERE s.run = $2 AND "
+			"s.state IS NOT NULL ORDER BY s.at DESC LIMIT 1) AND b.at <> (SELECT f.at FROM chat_v11.analysis_bucket f "
+			"WHERE f.run = $2 AND f.at >= $3 ORDER BY f.at LIMIT 1))) ORDER BY b.at LIMIT 1000)",
 			std::move(params));
 		// Nobody asks any more who was seen in a run that is over; who makes up for what was missed is not so far yet.
-		spi_.execute("DELETE FROM chat_v11.analysis_unit u WHERE u.run < $1 AND u.at < $2",
+		spi_.execute("DELETE FROM chat_v11.analysis_unit d WHERE (d.run, d.at) IN (SELECT u.run, u.at FROM "
+					 "chat_v11.analysis_unit u WHERE u.run < $1 AND u.at < $2 ORDER BY u.run, u.at LIMIT 1000)",
 					 Params() << newest_run_ << std::min(now_, newest_at_.value_or(now_)) - 10min);
 	}
 

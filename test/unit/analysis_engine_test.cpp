@@ -152,6 +152,11 @@ BOOST_AUTO_TEST_CASE(what_came_after_its_bucket_was_closed_is_found_by_what_the_
 	BOOST_TEST((found(506, 4800) == Late{Kind::forced_resync, Cohort::v11, 26, 506, 8, 12}));
 	BOOST_TEST((found(506, 9600) == Late{Kind::session_active, Cohort::v11, 4800, 9600, 8, 12}));
 	BOOST_TEST((found(200, 4800) == Late{})); // the fold stands behind
+	// At `full` nothing rests on control.
+	auto stragglers = window.counted;
+	stragglers[static_cast<std::size_t>(Cohort::v10)][static_cast<std::size_t>(Kind::session_active)] += 1000;
+	BOOST_TEST(find_late(window, stragglers).has_value());
+	BOOST_TEST(!find_late(window, stragglers, true).has_value());
 
 	LateWorld short_one;
 	short_one.add(noon, noon + 1min);

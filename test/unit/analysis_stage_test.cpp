@@ -644,6 +644,24 @@ BOOST_AUTO_TEST_CASE(full_is_compared_with_control_as_it_was_and_never_rolls_bac
 	BOOST_TEST(name(look(slow, one_hour).comparisons[0].outcome) == "FAIL");
 }
 
+// A state from before what `full` is compared with was known.
+BOOST_AUTO_TEST_CASE(a_state_without_thresholds_gets_those_of_the_baseline) {
+	auto setup = setup_at(Stage::full);
+	Course course{Stage::full};
+	course.share = 1;
+	StageAnalysis before(setup);
+	Traffic traffic(course);
+	run(before, traffic, 400, 401, as_it_is);
+	BOOST_TEST(!before.state().comparisons[0].slow.thresholds.has_value());
+	for (auto &baseline : setup.baselines)
+		baseline = flat_baseline(0.05, 950, 1.2);
+	StageAnalysis after(setup, before.state());
+	run(after, traffic, 401, 431, as_it_is);
+	for (const auto &check : look(after, 431).comparisons)
+		BOOST_TEST(name(check.outcome) == "PASS");
+	BOOST_TEST(look(after, 431).comparisons[0].tau == 950);
+}
+
 BOOST_AUTO_TEST_CASE(buckets_that_are_passed_over_are_no_evidence_and_show_spikes) {
 	StageAnalysis whole(setup_at(Stage::canary_10)), without(setup_at(Stage::canary_10));
 	const auto course = [](double worse) { return Course{Stage::canary_10, 10'000, 0.01, worse}; };
