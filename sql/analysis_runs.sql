@@ -100,18 +100,20 @@ SELECT status, left(reason, 50) FROM fixture.resyncs;
 
 -- ---- Bad events that come after their bucket was closed, which never had them
 SELECT world.enter_stage('canary_10');
-CREATE PROCEDURE world.late(p_for interval, p_by interval, p_share float8, p_course jsonb) LANGUAGE plpgsql AS $$
+CREATE TABLE world.decided (at timestamptz, decision text);
+CREATE PROCEDURE world.late(p_for interval, p_by interval, p_share float8, p_course jsonb, p_cohort chat_v11.cohort DEFAULT 'v11') LANGUAGE plpgsql AS $$
 DECLARE
 	until timestamptz := chat_v11.clock() + p_for;
 BEGIN
 	WHILE chat_v11.clock() < until LOOP
 		CALL world.go_on('10 s', p_course, false);
 		INSERT INTO chat_v11.event (at, kind, cohort, actor)
-		SELECT chat_v11.clock() - p_by, 'forced_resync', 'v11', p.id FROM world.people p
-		WHERE world.luck(p.id || chat_v11.clock()::text) < p_share AND public.chat_is_v11_enabled(p.id::text);
+		SELECT chat_v11.clock() - p_by, 'forced_resync', p_cohort, p.id FROM world.people p
+		WHERE world.luck(p.id || chat_v11.clock()::text) < p_share AND public.chat_is_v11_enabled(p.id::text) = (p_cohort = 'v11');
 		COMMIT;
 		PERFORM chat_v11.fold();
 		COMMIT;
+		INSERT INTO world.decided SELECT chat_v11.clock(), rollout_decision FROM public.chat_get_v11_release_gates();
 	END LOOP;
 END
 $$;
@@ -136,6 +138,28 @@ SELECT status, reason FROM fixture.resyncs;
 SELECT world.wait('355 min') \g /dev/null
 CALL world.go_on('6 min', :'usual');
 SELECT status, left(reason, 25) FROM fixture.resyncs;
+
+-- A shared incident, of which control's part alone comes late: it looks like the canary's own, and nobody goes back for it.
+SELECT world.enter_stage('canary_10');
+CALL world.go_on('10 min', '{"all": {"resyncs": 0.002}}');
+SELECT status, left(reason, 21) FROM fixture.resyncs;
+TRUNCATE world.decided;
+CALL world.late('1 min', '1 min', 0.02, '{"v11": {"resyncs": 0.2}}', 'v10');
+SELECT status, regexp_replace(reason, '^.*; severe', '... severe') FROM fixture.resyncs;
+CALL world.late('7 min', '1 min', 0.02, '{"v11": {"resyncs": 0.2}}', 'v10');
+SELECT status, regexp_replace(reason, '^.*; severe', '... severe') FROM fixture.resyncs;
+SELECT decision, count(*) FROM world.decided GROUP BY 1;
+-- Also when it is over.
+CALL world.go_on('80 min', :'usual');
+SELECT status, regexp_replace(reason, '^.*; severe', '... severe') FROM fixture.resyncs;
+SELECT rollout_decision FROM public.chat_get_v11_release_gates();
+-- A canary that is much worse while nothing comes late: rolled back, 4 min of evidence after it was found to be severe.
+SELECT world.enter_stage('canary_10');
+CALL world.go_on('10 min', '{"all": {"resyncs": 0.001}}');
+TRUNCATE world.decided;
+CALL world.late('10 min', '1 min', 0, '{"all": {"resyncs": 0.001}, "v11": {"resyncs": 0.04}}');
+SELECT decision, count(*) FROM world.decided GROUP BY 1 ORDER BY 1;
+SELECT (SELECT min(at) FROM world.decided WHERE decision = 'ROLLBACK') - substring(reason, 'found at ([-0-9: ]+)')::timestamptz AS after, status, regexp_replace(reason, '^.*; severe', '... severe') FROM fixture.resyncs;
 
 -- ---- Made up for over a change of stage: who was in trouble just before it is known as if it had been closed in time
 CREATE TABLE world.said (folded boolean, line text);

@@ -101,8 +101,9 @@ struct Bucket {
 	std::array<double, cohort_count> misplaced{};
 	// Of a time when the stage was killed: what control does is learnt from, and nothing is evidence.
 	bool apart = false;
-	// Of a time when many events came late: no evidence for the comparisons, while spikes go by what there is.
-	bool passed_over = false;
+	// Of a time when many events since then came late: no evidence for the comparisons, nor is what they found since
+	// then reason enough to go back; nor is a storm the canary's own for sure.
+	std::optional<Time> late_since = {};
 };
 
 } // namespace chat_v11::analysis

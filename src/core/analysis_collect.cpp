@@ -184,14 +184,17 @@ Collector::count_actors(const Open &open, const Finish &finish, UnitMemory &unit
 
 // Whether the test will look at this bucket's counts, now or with the next one that has exposures.  One cohort alone is
 // no evidence; would its units be taken for counted all the same, they were missing when the other cohort's telemetry
-// is back, and that one would look worse.
+// is back, and that one would look worse.  Without exposures a unit makes a bucket wait only if it counts.
 bool
-Collector::is_compared(const Open &open, std::size_t comparison, const Counts &exposures, const Finish &finish) {
+Collector::is_compared(const Open &open, Comparison comparison, const Counts &exposures, const Finish &finish,
+					   const UnitMemory &units) {
 	if (finish.percent >= 100)
 		return true;
+	const auto &bad = open.bad[static_cast<std::size_t>(comparison)];
 	const auto has = [&](Cohort cohort, double count) {
-		return count > 0 || std::any_of(open.bad[comparison].begin(), open.bad[comparison].end(),
-										[&](const auto &unit) { return unit.cohort == cohort; });
+		return count > 0 || std::any_of(bad.begin(), bad.end(), [&](const auto &unit) {
+				   return unit.cohort == cohort && (unit.hash == 0 || !units.is_known(comparison, unit.hash));
+			   });
 	};
 	return has(Cohort::v11, exposures.n) && has(Cohort::v10, exposures.m);
 }
@@ -219,8 +222,9 @@ Collector::finish(std::size_t number, const Finish &finish, UnitMemory &units) {
 		rates.raw.control = static_cast<double>(open.count[control][bad]);
 		bool no_room = finish.no_room >> i & 1;
 		const auto *before = finish.postponed ? &(*finish.postponed)[i] : nullptr;
-		const bool counts = finish.counts && !finish.passed_over &&
-							(is_compared(open, i, rates.counts, finish) || (before && before->buckets > 0));
+		const bool counts =
+			finish.counts && !finish.passed_over &&
+			(is_compared(open, rule.comparison, rates.counts, finish, units) || (before && before->buckets > 0));
 		double x = 0, y = 0;
 		for (const auto &unit : open.bad[i]) {
 			const bool of_canary = unit.cohort == Cohort::v11;
@@ -240,7 +244,11 @@ Collector::finish(std::size_t number, const Finish &finish, UnitMemory &units) {
 			row.no_room = static_cast<std::uint8_t>(row.no_room | 1u << i);
 		else
 			rates.counts.x = x, rates.counts.y = y;
-		postpone(before ? *before : Postponed{}, rates, row.postponed[i]);
+		// What waits was used up before, and is not for a bucket that is passed over.
+		if (before && finish.passed_over)
+			row.postponed[i] = *before;
+		else
+			postpone(before ? *before : Postponed{}, rates, row.postponed[i]);
 	}
 	if (finish.counts)
 		count_actors(open, finish, units, row.bucket);

@@ -93,7 +93,8 @@ private:
 			list.push_back(std::move(item));
 	}
 	LatencyBucket latency(const Open &open, const Finish &finish, Comparison comparison) const;
-	static bool is_compared(const Open &open, std::size_t comparison, const Counts &exposures, const Finish &finish);
+	static bool is_compared(const Open &open, Comparison comparison, const Counts &exposures, const Finish &finish,
+							const UnitMemory &units);
 	static void count_actors(const Open &open, const Finish &finish, UnitMemory &units, Bucket &bucket);
 
 	Time first_;

@@ -18,6 +18,9 @@ constexpr double blind_min_units = 5;
 constexpr double hidden_min_units = 3;
 // So many bad events within 5 min tell a rate.
 constexpr double hidden_min_events = 20;
+// Which users the hash puts into the canary is chance: with u of them their events differ from what control foresees by
+// about 1/sqrt(u), where all have about as many.  So many times that is no sign.
+constexpr double hidden_errors = 2;
 // Beyond some years no forecast is worth its digits.
 constexpr double longest_forecast_minutes = 1e6;
 
@@ -48,15 +51,15 @@ name(Outcome outcome) {
 }
 
 ComparisonTest::ComparisonTest(const ComparisonSetup &setup)
-	: setup_(setup), fail_(rule_for(setup, Direction::fail, setup.rule.rho_fail)),
+	: setup_(setup), rule_(&rule_of(setup.comparison)), latency_(rule_->statistic == Statistic::latency),
+	  fail_(rule_for(setup, Direction::fail, setup.rule.rho_fail)),
 	  severe_(rule_for(setup, Direction::fail, setup.rule.rho_severe)),
 	  pass_(rule_for(setup, Direction::pass, setup.rule.rho_pass.value_or(1))), rare_({1, Direction::pass}),
 	  slow_(setup.rule) {
-	const auto statistic = rule_of(setup.comparison).statistic;
-	if (setup.stage != Stage::full || !setup.baseline || !setup.baseline->usable(statistic))
+	if (setup.stage != Stage::full || !setup.baseline || !setup.baseline->usable(rule_->statistic))
 		return;
 	baseline_ = setup.baseline;
-	if (statistic == Statistic::latency)
+	if (latency_)
 		slow_.freeze(baseline_->tau, baseline_->phi);
 }
 
@@ -67,7 +70,7 @@ ComparisonTest::ComparisonTest(const ComparisonSetup &setup, const State &state)
 	rare_ = EProcess(rare_.rule(), state.rare);
 	ratio_ = RatioSet(state.ratio);
 	slow_ = SlowShare(setup.rule, state.slow);
-	if (baseline_ && rule_of(setup.comparison).statistic == Statistic::latency)
+	if (baseline_ && latency_)
 		slow_.freeze(baseline_->tau, baseline_->phi);
 	progress_ = state.progress;
 }
@@ -90,11 +93,10 @@ ComparisonTest::enter(std::int64_t number) {
 void
 ComparisonTest::advance(std::int64_t number, const Bucket &bucket, bool trusted) {
 	const auto index = static_cast<std::size_t>(setup_.comparison);
-	const bool latency = rule_of(setup_.comparison).statistic == Statistic::latency;
 	Counts counts = bucket.rates[index].counts;
 	const auto &repeats = bucket.rates[index].repeats;
-	bool valid = latency || (counts.valid() && bucket.rates[index].raw.valid() && repeats.valid());
-	if (latency) {
+	bool valid = latency_ || (counts.valid() && bucket.rates[index].raw.valid() && repeats.valid());
+	if (latency_) {
 		const auto &durations = bucket.latencies[index];
 		counts = {};
 		counts.n = static_cast<double>(durations.canary.count());
@@ -102,7 +104,7 @@ ComparisonTest::advance(std::int64_t number, const Bucket &bucket, bool trusted)
 		valid = counts.valid();
 	}
 	if (number < 0) {
-		if (latency && valid)
+		if (latency_ && valid)
 			slow_.advance(number, bucket.latencies[index]);
 		return;
 	}
@@ -117,15 +119,9 @@ ComparisonTest::advance(std::int64_t number, const Bucket &bucket, bool trusted)
 	progress_.recent_sum.n += counts.n;
 	progress_.recent_sum.m += counts.m;
 
-	if (bucket.apart) {
-		progress_.repeats = {};
-		if (latency)
-			slow_.advance(number, bucket.latencies[index]);
-		return;
-	}
-	progress_.repeats = latency ? Repeats{} : repeats;
-	if (bucket.passed_over) {
-		if (latency)
+	progress_.repeats = latency_ || bucket.apart ? Repeats{} : repeats;
+	if (bucket.apart || bucket.late_since) {
+		if (latency_)
 			slow_.advance(number, bucket.latencies[index]);
 		return;
 	}
@@ -144,10 +140,16 @@ ComparisonTest::advance(std::int64_t number, const Bucket &bucket, bool trusted)
 }
 
 void
+ComparisonTest::doubt(std::int64_t number) {
+	progress_.late_from = std::min(progress_.late_from.value_or(number), number);
+}
+
+void
 ComparisonTest::collect(std::int64_t number, const Bucket &bucket) {
 	const auto index = static_cast<std::size_t>(setup_.comparison);
 	std::optional<SlowCounts> counts;
-	if (rule_of(setup_.comparison).statistic == Statistic::latency) {
+	const auto age = age_of(progress_.age++);
+	if (latency_) {
 		counts = slow_.advance(number, bucket.latencies[index]);
 	} else if (const auto &all = bucket.rates[index].counts; setup_.stage == Stage::full || (all.n > 0 && all.m > 0)) {
 		counts = {all, all, all, 1};
@@ -164,8 +166,7 @@ ComparisonTest::collect(std::int64_t number, const Bucket &bucket) {
 		if (!baseline_ || !counts->fail)
 			return;
 		const auto &all = *counts->fail;
-		const bool latency = rule_of(setup_.comparison).statistic == Statistic::latency;
-		const double q = latency ? baseline_->q : baseline_->by_age[age_of(number)];
+		const double q = latency_ ? baseline_->q : baseline_->by_age[age];
 		fail_.add_against(all.x, all.n, q, phi);
 		ratio_.add_against(all.x, all.n, q, phi);
 		progress_.expected += all.n * q;
@@ -175,8 +176,8 @@ ComparisonTest::collect(std::int64_t number, const Bucket &bucket) {
 		progress_.totals.n += all.n;
 		return;
 	}
-	if (rule_of(setup_.comparison).statistic == Statistic::rate) {
-		auto &[y, m] = progress_.control.ages[age_of(number)];
+	if (!latency_) {
+		auto &[y, m] = progress_.control.ages[age];
 		y += counts->fail->y;
 		m += counts->fail->m;
 		progress_.raw_control += bucket.rates[index].raw.control;
@@ -193,7 +194,7 @@ ComparisonTest::collect(std::int64_t number, const Bucket &bucket) {
 		pass_.add(*counts->pass, phi);
 		progress_.x_pass += counts->pass->x;
 		if (has_rare()) {
-			rare_.add_against(counts->pass->x, counts->pass->n, rule_of(setup_.comparison).spike_floor);
+			rare_.add_against(counts->pass->x, counts->pass->n, rule_->spike_floor);
 			progress_.raw_canary += bucket.rates[index].raw.canary;
 		}
 	}
@@ -201,19 +202,18 @@ ComparisonTest::collect(std::int64_t number, const Bucket &bucket) {
 
 bool
 ComparisonTest::has_pass() const {
-	const bool latency = rule_of(setup_.comparison).statistic == Statistic::latency;
-	return setup_.stage != Stage::full && (latency ? setup_.rule.d_pass : setup_.rule.rho_pass).has_value();
+	return setup_.stage != Stage::full && (latency_ ? setup_.rule.d_pass : setup_.rule.rho_pass).has_value();
 }
 
 bool
 ComparisonTest::has_rare() const {
-	return has_pass() && rule_of(setup_.comparison).spike_floor > 0;
+	return has_pass() && rule_->spike_floor > 0;
 }
 
 // Whether bad events are as rare as bad units are.  Without any control nothing is said at all.
 bool
 ComparisonTest::rare_by_events() const {
-	return progress_.totals.m > 0 && progress_.raw_canary < rule_of(setup_.comparison).spike_floor * progress_.totals.n;
+	return progress_.totals.m > 0 && progress_.raw_canary < rule_->spike_floor * progress_.totals.n;
 }
 
 // What was to be compared with so far.
@@ -222,6 +222,17 @@ ComparisonTest::q_base() const {
 	if (!baseline_)
 		return 0;
 	return progress_.totals.n > 0 ? progress_.expected / progress_.totals.n : baseline_->q;
+}
+
+// Only of rates: a receipt that comes late is a stall.
+Complete
+ComparisonTest::complete() const {
+	if (!progress_.failed_at || latency_)
+		return Complete::yes;
+	const auto found_at = progress_.severe_at.value_or(*progress_.failed_at);
+	if (progress_.late_from && found_at >= *progress_.late_from)
+		return Complete::no;
+	return *progress_.newest < found_at + late_known_after / bucket_length ? Complete::unknown : Complete::yes;
 }
 
 bool
@@ -240,10 +251,11 @@ ComparisonTest::hidden_ratio(const SpikeWatch &watch) const {
 		std::int64_t buckets;
 		double least; // so many bad events tell anything
 	};
+	const double excess = *setup_.rule.rho_pass * (1 + hidden_errors / std::sqrt(progress_.repeats.canary));
 	std::optional<double> most;
 	for (const auto &[buckets, least] : {Window{recent_buckets, hidden_min_events}, Window{SpikeWatch::longest, 1}}) {
 		const auto sum = watch.paired(buckets);
-		if (sum.canary_bad >= least && sum.canary_bad >= *setup_.rule.rho_pass * sum.foreseen)
+		if (sum.canary_bad >= least && sum.canary_bad >= excess * sum.foreseen)
 			most = std::max(most.value_or(0), sum.canary_bad / sum.foreseen);
 	}
 	return most;
@@ -277,9 +289,8 @@ ComparisonTest::plan(ComparisonAnswer &answer) const {
 	const auto &[x, n, y, m] = progress_.totals;
 	if (!has_pass() || !progress_.newest)
 		return;
-	const bool latency = rule_of(setup_.comparison).statistic == Statistic::latency;
 	const double e = n > 0 && m > 0 ? n / m : *share / (1 - *share);
-	const double rho = latency ? (progress_.x_pass + 1) / (y + 1) / e : 1;
+	const double rho = latency_ ? (progress_.x_pass + 1) / (y + 1) / e : 1;
 	answer.events_needed = pass_.events_needed(ln_pass, rho, e, slow_.state().phi.value_or(1));
 	const double past_minutes = static_cast<double>(*progress_.newest + 1) / 6;
 	const auto time_for = [&](std::optional<double> needed, double so_far) -> std::optional<Duration> {
@@ -293,7 +304,7 @@ ComparisonTest::plan(ComparisonAnswer &answer) const {
 	answer.time_needed = time_for(answer.events_needed, x + y);
 	if (!has_rare() || n <= 0 || !rare_by_events())
 		return;
-	answer.exposures_needed = rare_.exposures_needed(ln_pass, x / n, rule_of(setup_.comparison).spike_floor);
+	answer.exposures_needed = rare_.exposures_needed(ln_pass, x / n, rule_->spike_floor);
 	answer.rare_time_needed = time_for(answer.exposures_needed, n);
 }
 
@@ -306,6 +317,7 @@ ComparisonTest::answer(const SpikeWatch *watch) const {
 	answer.failed_at = progress_.failed_at;
 	answer.at_fail = progress_.at_fail;
 	answer.severe = progress_.failed_at && progress_.severe_at;
+	answer.complete = complete();
 	answer.ln_fail_now = fail_.ln_e();
 	answer.ln_fail_max = fail_.max_ln_e();
 	answer.ln_pass_now = has_pass() ? pass_.ln_e() : 0;
@@ -338,9 +350,9 @@ ComparisonTest::answer(const SpikeWatch *watch) const {
 	if (answer.outcome != Outcome::wait)
 		return answer;
 	plan(answer);
-	if (rule_of(setup_.comparison).statistic == Statistic::latency && !slow_.state().thresholds)
+	if (latency_ && !slow_.state().thresholds)
 		answer.fault = "control had no durations in the last 15 min";
-	else if (rule_of(setup_.comparison).statistic == Statistic::latency && !slow_.state().phi)
+	else if (latency_ && !slow_.state().phi)
 		answer.fault = dispersion_text(slow_.state().slices);
 	return answer;
 }

@@ -11,8 +11,9 @@
 // which the increment takes away at q = q_rare.  So each way is right with 1-beta at any moment, and a canary that is
 // bad in both senses gets a false PASS by one or the other with 2*beta at most.
 // A unit counts once, so once most have been bad, x and y stand still whatever happens to them, and the comparison is
-// blind.  Then the bad events as they come have to agree: neither way is PASS while the canary has rho_pass times as
-// many of them as control's rates, bucket by bucket, foresee.
+// blind.  Then the bad events as they come have to agree: neither way is PASS while the canary has
+// rho_pass * (1 + 2/sqrt(u)) times as many of them as control's rates, bucket by bucket, foresee; u of its units had
+// them in the last 300 s, and who they are is chance.
 // x counts a unit once a stage, n counts all its exposures: where few units have all the trouble there are, x stands
 // still while n grows.  So nothing is rare either where the bad events as they came are q_rare of the exposures.
 
@@ -30,6 +31,10 @@ namespace chat_v11::analysis {
 enum class Outcome : std::uint8_t { fail, pass, wait, data };
 std::string_view name(Outcome outcome); // as reasons have it: "FAIL"
 
+// Whether the events are all there that a FAIL was found on.  Where control's bad ones come late, a good canary looks
+// bad; so nobody goes back before it is known, nor for what was found then or later in that stage.
+enum class Complete : std::uint8_t { yes, unknown, no };
+
 struct ComparisonSetup {
 	Comparison comparison{};
 	Stage stage{};
@@ -40,7 +45,8 @@ struct ComparisonSetup {
 struct ComparisonAnswer {
 	Comparison comparison{};
 	Outcome outcome = Outcome::wait;
-	bool severe = false;                   // with outcome fail
+	bool severe = false;                   // with outcome fail: at the severe ratio, too
+	Complete complete = Complete::yes;     // with outcome fail
 	std::optional<std::int64_t> failed_at; // bucket with which FAIL was reached
 	Counts totals;                         // since the begin of the evidence, as the test for FAIL counts them
 	Counts at_fail; // the last 30 buckets when FAIL was reached: of what began late, totals show little
@@ -81,6 +87,8 @@ public:
 		std::array<Counts, recent_buckets> judged; // likewise, as the test for FAIL counted them
 		Counts at_fail;                            // their sum when FAIL was reached
 		std::optional<std::int64_t> failed_at, severe_at;
+		std::optional<std::int64_t> late_from; // from this bucket on many events may have come late
+		std::int64_t age = 0;                  // buckets that came in as evidence
 		friend bool operator==(const Progress &, const Progress &) = default;
 	};
 	struct State {
@@ -98,6 +106,8 @@ public:
 	// Buckets ascending by number, 0 being the first of the evidence; those before are learnt from.  `trusted` tells
 	// whether the data as a whole is in order: evidence always comes in, but FAIL is found only then.
 	void advance(std::int64_t number, const Bucket &bucket, bool trusted);
+	// Many events of the buckets from this one on came late.
+	void doubt(std::int64_t number);
 
 	// `watch` has seen the same buckets; rates only.
 	ComparisonAnswer answer(const SpikeWatch *watch = nullptr) const;
@@ -122,12 +132,15 @@ private:
 	bool has_rare() const;
 	bool rare_by_events() const;
 	double q_base() const;
+	Complete complete() const;
 	bool is_blind() const;
 	std::optional<double> hidden_ratio(const SpikeWatch &watch) const;
 	std::string fault() const;
 	void plan(ComparisonAnswer &answer) const;
 
 	ComparisonSetup setup_;
+	const ComparisonRule *rule_;
+	bool latency_;
 	std::optional<Baseline> baseline_; // at `full`, if it can be used
 	EProcess fail_, severe_, pass_, rare_;
 	RatioSet ratio_;

@@ -17,6 +17,11 @@ whole(double count) {
 	return static_cast<std::int64_t>(count);
 }
 
+double
+share_of(const Late &late) {
+	return static_cast<double>(late.late) / static_cast<double>(late.all);
+}
+
 } // namespace
 
 void
@@ -55,11 +60,11 @@ CountedMinutes::add(const BucketRow &row) {
 }
 
 CountedMinutes::Window
-CountedMinutes::window(Time minute) const {
+CountedMinutes::window(Time minute, Duration length) const {
 	const auto until = minute - late_after;
 	Window window;
 	for (const auto &each : minutes_) {
-		if (each.buckets != minute_length / bucket_length || each.begin > until || each.begin <= until - late_window)
+		if (each.buckets != minute_length / bucket_length || each.begin > until || each.begin <= until - length)
 			continue;
 		window.minutes.push_back(each.begin);
 		for (std::size_t cohort = 0; cohort < cohort_count; ++cohort)
@@ -75,15 +80,21 @@ CountedMinutes::needed_from(Time minute) {
 }
 
 std::optional<Late>
-find_late(const CountedMinutes::Window &window, const KindCounts &folded, bool at_full) {
+find_late(const CountedMinutes::Window &window, const KindCounts &folded, double share, bool at_full) {
 	std::optional<Late> worst;
-	const auto share = [](const Late &each) { return static_cast<double>(each.late) / static_cast<double>(each.all); };
+	if (window.minutes.empty())
+		return worst;
 	const auto look = [&](Kind kind, Cohort cohort) {
 		const auto row = static_cast<std::size_t>(cohort), column = static_cast<std::size_t>(kind);
 		const auto all = folded[row][column];
-		const Late found{kind,        cohort, all - window.counted[row][column], all, std::ssize(window.minutes),
+		const Late found{kind,
+						 cohort,
+						 all - window.counted[row][column],
+						 all,
+						 std::ssize(window.minutes),
+						 window.minutes.front() - minute_length,
 						 late_buckets};
-		if (found.late >= late_min && share(found) > late_share && (!worst || share(found) > share(*worst)))
+		if (found.late >= late_min && share_of(found) > share && (!worst || share_of(found) > share_of(*worst)))
 			worst = found;
 	};
 	for (const auto &rule : comparison_rules()) {
@@ -95,6 +106,15 @@ find_late(const CountedMinutes::Window &window, const KindCounts &folded, bool a
 					look(kind, cohort);
 	}
 	return worst;
+}
+
+std::optional<Late>
+worse_of(const std::optional<Late> &a, const std::optional<Late> &b) {
+	if (!a || !b)
+		return a ? a : b;
+	auto worse = share_of(*b) > share_of(*a) ? *b : *a;
+	worse.since = std::min(a->since, b->since);
+	return worse;
 }
 
 } // namespace chat_v11::analysis

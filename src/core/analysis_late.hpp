@@ -4,9 +4,10 @@
 // them, so while they are more than a few nobody knows how bad the canary is; buckets of that time are passed over by
 // the comparisons, and use up no units, or else the canary would look worse as soon as it reports in time again.
 //
-// Each minute the fold's counts of the last hours, which have all that came since, are compared with what the buckets
-// counted.  All of the window is looked at again, so it does not matter how late something comes or how few of it come
-// in one minute; and what was late once is outweighed in time by what is not, or leaves the window.
+// Each minute the fold's counts, which have all that came since, are compared with what the buckets counted: those of
+// the last hours, so that it does not matter how late something comes or how few of it come in one minute; and those of
+// the last minutes and of the last minute, or else hours that went well would hide for long that much comes late now.
+// All of a window is looked at again.  What was late once is outweighed in time by what is not, or leaves the window.
 
 #include "core/analysis_row.hpp"
 
@@ -15,11 +16,16 @@
 
 namespace chat_v11::analysis {
 
-inline constexpr Duration late_window = std::chrono::hours(6);
-// The last minute of the window is the one that began so long before the one that begins now.
-inline constexpr Duration late_after = std::chrono::minutes(3);
+// A window is so long, and ends late_after before the end of the minute that begins now; late are more than the share
+// of a kind, and late_min at least.
+struct LateLook {
+	Duration length;
+	double share;
+};
+inline constexpr LateLook late_looks[] = {
+	{std::chrono::hours(6), 0.05}, {std::chrono::minutes(10), 0.2}, {std::chrono::minutes(1), 1.0 / 3}};
+inline constexpr Duration late_window = late_looks[0].length; // the longest
 inline constexpr std::int64_t late_min = 20;
-inline constexpr double late_share = 0.05;
 // What was found stands until the next look, in a minute; and over one more, should that come a little later.
 inline constexpr std::int64_t late_buckets = std::chrono::minutes(2) / bucket_length;
 
@@ -39,7 +45,7 @@ public:
 		KindCounts counted{};
 	};
 	// What there is to look at when this minute begins.
-	Window window(Time minute) const;
+	Window window(Time minute, Duration length = late_window) const;
 	// Rows from here on are needed for it: some more than it has, for the counts that wait from one minute to the next.
 	static Time needed_from(Time minute);
 
@@ -53,8 +59,11 @@ private:
 	std::array<Postponed, comparison_count> waiting_;
 };
 
-// `folded`: what the fold counted of the same minutes.  The largest share that is more than a few.  At `full` nothing
-// rests on control, whose stragglers are late by nature.
-std::optional<Late> find_late(const CountedMinutes::Window &window, const KindCounts &folded, bool at_full = false);
+// `folded`: what the fold counted of the same minutes.  Of the kinds of which more than `share` came late, the worst.
+// At `full` nothing rests on control, whose stragglers are late by nature.
+std::optional<Late> find_late(const CountedMinutes::Window &window, const KindCounts &folded, double share,
+							  bool at_full = false);
+// What two looks found: the larger share, and since the earlier time.
+std::optional<Late> worse_of(const std::optional<Late> &a, const std::optional<Late> &b);
 
 } // namespace chat_v11::analysis

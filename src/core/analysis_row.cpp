@@ -8,9 +8,12 @@
 
 namespace chat_v11::analysis {
 
+using namespace std::chrono_literals;
+
 namespace {
 
-constexpr std::uint8_t version = 4;
+constexpr std::uint8_t version = 5;
+constexpr auto late_longest_ago = 24h; // more than any look goes back
 enum : std::uint8_t {
 	flag_counts = 1,
 	flag_too_many = 2,
@@ -191,6 +194,7 @@ encode(BucketRow &row, std::uint64_t chain_before) {
 		out.byte(static_cast<std::uint8_t>(row.late.cohort));
 		for (const auto each : {row.late.late, row.late.all, row.late.minutes, row.late.left})
 			out.varint(static_cast<std::uint64_t>(each));
+		out.varint(static_cast<std::uint64_t>((row.bucket.begin - row.late.since) / 1s));
 	}
 	if (row.has_baselines)
 		for (const auto &baseline : row.baselines) {
@@ -257,6 +261,10 @@ decode_row(std::string_view bytes, Time begin) {
 		row.late.cohort = static_cast<Cohort>(cohort);
 		for (auto *each : {&row.late.late, &row.late.all, &row.late.minutes, &row.late.left})
 			*each = static_cast<std::int64_t>(get(in));
+		const auto ago = std::chrono::seconds(static_cast<std::int64_t>(get(in)));
+		if (ago > late_longest_ago)
+			throw CorruptBytes("late events of the analysis since another age");
+		row.late.since = begin - ago;
 	}
 	if (row.has_baselines)
 		for (auto &baseline : row.baselines) {

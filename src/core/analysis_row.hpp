@@ -37,6 +37,7 @@ struct Late {
 	std::int64_t late = 0;
 	std::int64_t all = 0;     // 0 for none
 	std::int64_t minutes = 0; // in so many
+	Time since{};             // a minute before the first of these, in which it may have begun
 	std::int64_t left = 0;    // so many buckets after this one it is told, unless it was looked at again
 	friend bool operator==(const Late &, const Late &) = default;
 };

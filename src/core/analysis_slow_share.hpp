@@ -50,15 +50,10 @@ public:
 	};
 
 	explicit SlowShare(const StageRule &rule) : rule_(rule) {}
-	SlowShare(const StageRule &rule, State state, bool frozen = false)
-		: rule_(rule), frozen_(frozen), state_(std::move(state)) {}
+	SlowShare(const StageRule &rule, State state) : rule_(rule), state_(std::move(state)) {}
 
 	// At `full`: tau and phi as they were at canary_50, for good.
 	void freeze(double tau, double phi);
-	bool
-	frozen() const {
-		return frozen_;
-	}
 
 	// Buckets ascending by number; 0 is the first of the evidence, those before it are only learnt from.  Nothing as
 	// long as the threshold or the dispersion is not known.

@@ -86,6 +86,9 @@ StageAnalysis::advance(const Bucket &bucket) {
 	const bool aligned = bucket.begin == end_of(number - 1) && std::abs(number) <= largest_number;
 	if (!continuity_.accept(number, aligned))
 		return;
+	if (bucket.late_since)
+		for (auto &check : comparisons_)
+			check.doubt(number_of(*bucket.late_since));
 	const double first_canary = bucket.first_seen[canary], first_control = bucket.first_seen[control];
 	const Placed placed{bucket.active[canary], bucket.misplaced[canary], bucket.active[control],
 						bucket.misplaced[control]};
@@ -116,6 +119,8 @@ StageAnalysis::advance(const Bucket &bucket) {
 			spike.learn(number, rates);
 		else
 			spike.advance(number, rates);
+		if (bucket.late_since)
+			spike.doubt();
 	}
 	const auto &durations = bucket.latencies[receipts];
 	if (setup_.stage == Stage::canary_50 && number >= 0 &&

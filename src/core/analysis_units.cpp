@@ -156,6 +156,11 @@ UnitMemory::open(Time bucket_begin) {
 	forget_before(bucket_begin);
 }
 
+bool
+UnitMemory::is_known(Comparison comparison, std::uint64_t hash) const {
+	return bad_[static_cast<std::size_t>(comparison)].contains(hash);
+}
+
 UnitMemory::Seen
 UnitMemory::bad_unit(Comparison comparison, std::uint64_t hash, std::size_t limit) {
 	auto &known = bad_[static_cast<std::size_t>(comparison)];

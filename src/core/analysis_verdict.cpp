@@ -14,6 +14,12 @@ struct Finding {
 } // namespace
 
 bool
+rolls_back(const StageAnswer &answer, const ComparisonAnswer &check) {
+	return check.outcome == Outcome::fail && check.severe && check.complete == Complete::yes &&
+		   answer.stage != Stage::full && !answer.distrusted;
+}
+
+bool
 rolls_back(const StageAnswer &answer, const SpikeAnswer &spike) {
 	return spike.level == SpikeLevel::storm_in_canary && answer.stage != Stage::full && !answer.distrusted &&
 		   answer.too_early.empty() && spike.rate_60s && spike.rate_300s;
@@ -23,15 +29,14 @@ void
 decide(StageAnswer &answer) {
 	// In the order of the table; all of them are told.
 	std::vector<Finding> findings;
-	// No ROLLBACK for what may be the wiring's fault.
-	const auto rollback = answer.stage == Stage::full || answer.distrusted ? Decision::hold : Decision::rollback;
 	answer.kill = answer.p0_or_stall;
 	if (answer.p0_or_stall)
 		findings.push_back({Decision::rollback, "P0 or stall"});
 	for (const bool severe : {true, false})
 		for (const auto &check : answer.comparisons)
 			if (check.outcome == Outcome::fail && check.severe == severe)
-				findings.push_back({severe ? rollback : Decision::hold, reason_text(answer, check)});
+				findings.push_back(
+					{rolls_back(answer, check) ? Decision::rollback : Decision::hold, reason_text(answer, check)});
 	for (const bool own : {true, false})
 		for (const auto &spike : answer.spikes)
 			if (spike.level != SpikeLevel::none && (spike.level == SpikeLevel::storm_in_canary) == own)

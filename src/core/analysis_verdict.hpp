@@ -42,7 +42,7 @@ struct StageAnswer {
 
 // Fills in decision, kill and reasons:
 //     P0 or stall                   ROLLBACK and kill
-//     FAIL and severe               ROLLBACK
+//     FAIL and severe               ROLLBACK, see rolls_back()
 //     FAIL                          HOLD
 //     storm in the canary           ROLLBACK, see rolls_back()
 //     spike, slope, data            HOLD
@@ -52,6 +52,10 @@ struct StageAnswer {
 // and in this order where they are as bad.
 // At `full` a comparison and a storm HOLD at most.
 void decide(StageAnswer &answer);
+
+// Whether a comparison is reason enough to go back.  Not before it is known that the events were all there that it was
+// found on, which takes late_known_after; nor at `full`, nor for what may be the wiring's fault.
+bool rolls_back(const StageAnswer &answer, const ComparisonAnswer &check);
 
 // Whether a burst is reason enough to go back.  Not at `full`, where there is nothing to compare with and no way back
 // that would be better; not for what may be the wiring's fault; not before enough actors were seen to tell whether the

@@ -80,11 +80,12 @@ judge(const GateInput &input, const Check &check, const analysis::ComparisonAnsw
 	const auto &stage = *input.analysis;
 	const auto *spike = stage.distrusted ? nullptr : spike_of(stage, answer.comparison);
 	const bool failed = answer.outcome == Outcome::fail;
-	severe = (failed && answer.severe) || (spike && rolls_back(stage, *spike));
+	const bool too_bad = rolls_back(stage, answer);
+	severe = too_bad || (spike && rolls_back(stage, *spike));
 	auto text = reason_text(stage, answer);
 	if (spike && !failed)
 		text = reason_text(stage, *spike);
-	else if (spike && severe && !answer.severe) // it is the storm that rolls back
+	else if (spike && severe && !too_bad) // it is the storm that rolls back
 		text = reason_text(stage, *spike) + "; and " + text;
 	else if (spike)
 		text += "; and a " + reason_text(stage, *spike);

@@ -26,8 +26,7 @@ CHAT_V11_ENTRY(chat_v11_fold) {
 				 "select * from chat_v11.fold_status();");
 	else {
 		if (const auto trouble = pg::try_to_close_buckets(pg::close_by_hand_ms).trouble; !trouble.empty())
-			pg::tell(WARNING, "the canary analysis closes no buckets: " + trouble, {},
-					 "select * from chat_v11.explain_gates();");
+			pg::tell(WARNING, pg::closes_none(trouble), {}, "select * from chat_v11.explain_gates();");
 		pg::empty_admissions_at_commit();
 	}
 	return Int64GetDatum(folded.value_or(0));

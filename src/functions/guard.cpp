@@ -71,7 +71,7 @@ CHAT_V11_ENTRY(chat_v11_guard_tick) {
 				closing.waits() ? closing.failure()
 								: closing.ended(pg::try_to_close_buckets(pg::close_in_round_ms), pg::guard_interval());
 			!trouble.empty()) {
-			const auto sentence = "the canary analysis closes no buckets: " + trouble;
+			const auto sentence = pg::closes_none(trouble);
 			pg::tell(WARNING, sentence, {}, "select * from chat_v11.explain_gates();");
 			remark += (remark.empty() ? "" : "; ") + sentence;
 		}

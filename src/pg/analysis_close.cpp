@@ -365,21 +365,31 @@ private:
 			});
 			memory.counted = std::move(counted);
 		}
-		const auto window = memory.counted->window(minute);
-		if (window.minutes.empty())
-			return std::nullopt;
+		const bool at_full = stage_ && stage_->run.stage == Stage::full;
+		std::optional<Late> late;
+		for (const auto &[length, share] : late_looks) {
+			const auto window = memory.counted->window(minute, length);
+			late = worse_of(late, analysis::find_late(window, folded_in(window.minutes), share, at_full));
+		}
+		return late;
+	}
+
+	KindCounts
+	folded_in(const std::vector<Time> &minutes) {
+		if (minutes.empty())
+			return {};
 		const ScratchMemory scratch;
 		const auto counts =
 			spi_.query("SELECT b.kind::text, b.cohort::text, sum(b.count)::bigint FROM chat_v11.metric_bucket b "
 					   "WHERE b.at = ANY ($1) AND b.node_id = 0 GROUP BY b.kind, b.cohort",
-					   Params().add(TIMESTAMPTZARRAYOID, time_array_datum(window.minutes)));
+					   Params().add(TIMESTAMPTZARRAYOID, time_array_datum(minutes)));
 		KindCounts folded{};
 		for (std::int64_t i = 0; i < counts.size(); ++i) {
 			const auto kind = parse_kind(*counts.text(i, 1));
 			const auto cohort = parse_cohort(*counts.text(i, 2));
 			folded[static_cast<size_t>(cohort)][static_cast<size_t>(kind)] = *counts.bigint(i, 3);
 		}
-		return analysis::find_late(window, folded, stage_ && stage_->run.stage == Stage::full);
+		return folded;
 	}
 
 	// Whether the state is to be stored with this bucket: the first one whose end lies in another hour of the run than

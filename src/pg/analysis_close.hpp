@@ -26,6 +26,12 @@ inline constexpr int close_by_hand_ms = 5000;
 // The same in a subtransaction, for a bounded time: whatever fails in it undoes only itself, and is told.
 ClosingResult try_to_close_buckets(int milliseconds);
 
+// How it is told, by whoever closes.
+inline std::string
+closes_none(const std::string &trouble) {
+	return "the canary analysis closes no buckets: " + trouble;
+}
+
 // For who comes round after round: after a failure the next tries wait, as those of the fold do.
 class ClosingRetry {
 public:

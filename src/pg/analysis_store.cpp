@@ -184,7 +184,8 @@ feed(StageReading &reading, std::int64_t run_of_row, BucketRow row) {
 	if (!reading.ids_are_hashed)
 		row.bucket.misplaced = {};
 	row.bucket.apart = !row.counts;
-	row.bucket.passed_over = row.late.left > 0;
+	if (run_of_row == reading.run.id && row.late.left > 0) // what the run before found is no doubt of this one
+		row.bucket.late_since = row.late.since;
 	reading.analysis.advance(row.bucket);
 }
 

@@ -343,10 +343,9 @@ private:
 			result = {error_text(e), true};
 		}
 		const auto trouble = closing_.ended(result, guard_interval());
-		const std::string closes_none = "the canary analysis closes no buckets: ";
 		if (!trouble.empty()) {
-			if (note(closes_none + result.trouble) || result.failed)
-				warn(closes_none + trouble);
+			if (note(closes_none(result.trouble)) || result.failed)
+				warn(closes_none(trouble));
 		} else if (!closing_trouble_.empty()) {
 			log("the canary analysis closes buckets again");
 		}

@@ -110,7 +110,7 @@ random_row(std::mt19937_64 &random) {
 	if (random() % 4 == 0)
 		row.hole = {5, 3};
 	if (random() % 4 == 0)
-		row.late = {Kind::forced_resync, Cohort::v11, 30, 90, 7, 20};
+		row.late = {Kind::forced_resync, Cohort::v11, 30, 90, 7, row.bucket.begin - 7min, 20};
 	if (random() % 4 == 0) {
 		row.has_baselines = true;
 		row.baselines[0] = Baseline{0.05, 400, 1.2};
@@ -123,8 +123,11 @@ state_body(std::uint64_t seed) {
 	std::mt19937_64 random(seed);
 	StageAnalysis stage(default_setup(seed % 2 ? Stage::canary_50 : Stage::canary_1, evidence_from - 120s));
 	for (int i = -20; i < 80; ++i) {
-		auto bucket = random_row(random).bucket;
+		const auto row = random_row(random);
+		auto bucket = row.bucket;
 		bucket.begin = evidence_from + i * bucket_length;
+		if (row.late.left > 0 && i % 8 == 0)
+			bucket.late_since = bucket.begin - 5min;
 		stage.advance(bucket);
 	}
 	return encode(stage.state(), 0).substr(9);

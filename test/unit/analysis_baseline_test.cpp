@@ -92,6 +92,38 @@ BOOST_AUTO_TEST_CASE(a_long_canary_50_does_not_make_full_look_bad) {
 	}
 }
 
+// What was no evidence used up no units: the stage is not older for it.
+BOOST_AUTO_TEST_CASE(a_stage_is_as_old_as_its_evidence) {
+	auto baseline = flat_baseline(0.01);
+	baseline.by_age[1] = 0.02;
+	ComparisonTest check({Comparison::forced_resync, Stage::full, stage_rule(Stage::full), baseline});
+	const auto feed = [&](std::int64_t first, std::int64_t last, bool late) {
+		for (auto number = first; number < last; ++number) {
+			Bucket bucket;
+			bucket.rates[resyncs].counts = {0, 100, 0, 0};
+			if (late)
+				bucket.late_since = begin_of(first);
+			check.advance(number, bucket, true);
+		}
+	};
+	feed(0, 90, false);
+	BOOST_TEST(check.answer().q_base == 0.01, boost::test_tools::tolerance(1e-12));
+	feed(90, 200, true);
+	feed(5000, 5090, false); // and what lies between is missing
+	BOOST_TEST(check.answer().q_base == 0.015, boost::test_tools::tolerance(1e-12));
+	feed(5090, 5180, false);
+	BOOST_TEST(check.answer().q_base == 0.04 / 3, boost::test_tools::tolerance(1e-12));
+
+	// Likewise what is kept of control.
+	ComparisonTest before({Comparison::forced_resync, Stage::canary_50, stage_rule(Stage::canary_50)});
+	for (const std::int64_t number : {0, 5000, 5001}) {
+		Bucket bucket;
+		bucket.rates[resyncs].counts = {1, 100, 1, 100};
+		before.advance(number, bucket, true);
+	}
+	BOOST_TEST(before.state().progress.control.ages[0].m == 300);
+}
+
 // No bad event at all in control is no reason not to compare.
 BOOST_AUTO_TEST_CASE(a_control_without_any_trouble_is_compared_with) {
 	StageAnalysis before(setup_at(Stage::canary_50));

@@ -142,35 +142,71 @@ BOOST_AUTO_TEST_CASE(what_came_after_its_bucket_was_closed_is_found_by_what_the_
 	world.add(noon, noon + 10min);
 	const auto window = world.counted.window(noon + 10min); // eight minutes: 480 of 4800
 	BOOST_TEST(window.minutes.size() == 8u);
+	constexpr double few = 0.05;
 	const auto found = [&](std::int64_t bad, std::int64_t active) {
-		return find_late(window, LateWorld::folded(bad, active)).value_or(Late{});
+		return find_late(window, LateWorld::folded(bad, active), few).value_or(Late{});
 	};
 	BOOST_TEST((found(480, 4800) == Late{}));
 	BOOST_TEST((found(505, 4800) == Late{})); // 25 are below 5 %
 	BOOST_TEST((found(505, 5052) == Late{})); // as 252 are
 	// Three a minute, which no minute alone would show.
-	BOOST_TEST((found(506, 4800) == Late{Kind::forced_resync, Cohort::v11, 26, 506, 8, 12}));
-	BOOST_TEST((found(506, 9600) == Late{Kind::session_active, Cohort::v11, 4800, 9600, 8, 12}));
+	BOOST_TEST((found(506, 4800) == Late{Kind::forced_resync, Cohort::v11, 26, 506, 8, noon - 1min, 12}));
+	BOOST_TEST((found(506, 9600) == Late{Kind::session_active, Cohort::v11, 4800, 9600, 8, noon - 1min, 12}));
 	BOOST_TEST((found(200, 4800) == Late{})); // the fold stands behind
 	// At `full` nothing rests on control.
 	auto stragglers = window.counted;
 	stragglers[static_cast<std::size_t>(Cohort::v10)][static_cast<std::size_t>(Kind::session_active)] += 1000;
-	BOOST_TEST(find_late(window, stragglers).has_value());
-	BOOST_TEST(!find_late(window, stragglers, true).has_value());
+	BOOST_TEST(find_late(window, stragglers, few).has_value());
+	BOOST_TEST(!find_late(window, stragglers, few, true).has_value());
 
 	LateWorld short_one;
 	short_one.add(noon, noon + 1min);
 	const auto minute = short_one.counted.window(noon + 3min);
-	BOOST_TEST(!find_late(minute, LateWorld::folded(79, 600))); // a quarter, but a few
-	BOOST_TEST(
-		(find_late(minute, LateWorld::folded(80, 600)) == Late{Kind::forced_resync, Cohort::v11, 20, 80, 1, 12}));
-	BOOST_TEST(!find_late({}, {}));
+	BOOST_TEST(!find_late(minute, LateWorld::folded(79, 600), few)); // a quarter, but a few
+	BOOST_TEST((find_late(minute, LateWorld::folded(80, 600), few) ==
+				Late{Kind::forced_resync, Cohort::v11, 20, 80, 1, noon - 1min, 12}));
+	BOOST_TEST(!find_late({}, LateWorld::folded(80, 600), few));
 
-	BOOST_TEST((carry(Late{Kind::full_state, Cohort::v10, 5, 6, 7, 12}, 11).left == 1));
-	BOOST_TEST((carry(Late{Kind::full_state, Cohort::v10, 5, 6, 7, 12}, 12) == Late{}));
+	BOOST_TEST((carry(Late{Kind::full_state, Cohort::v10, 5, 6, 7, noon, 12}, 11).left == 1));
+	BOOST_TEST((carry(Late{Kind::full_state, Cohort::v10, 5, 6, 7, noon, 12}, 12) == Late{}));
 	BucketRow row;
-	row.late = {Kind::full_state, Cohort::v11, 300, 400, 71, 12};
+	row.bucket.begin = noon;
+	row.late = {Kind::full_state, Cohort::v11, 300, 400, 71, noon - 71min, 12};
 	BOOST_TEST((decode_row(encode(row, 7), noon).late == row.late));
+}
+
+// Six hours that went well must not hide that much comes late now.
+BOOST_AUTO_TEST_CASE(the_last_minutes_are_looked_at_for_themselves) {
+	LateWorld world;
+	world.add(noon, noon + 7h);
+	// So many more in the last minute, the ten up to it, the six hours.
+	const auto look = [&](std::int64_t minute, std::int64_t minutes, std::int64_t hours) {
+		std::optional<Late> found;
+		for (const auto &[length, share] : late_looks) {
+			const auto window = world.counted.window(noon + 7h, length);
+			const auto late = length < 2min ? minute : length < 1h ? minutes : hours;
+			found = worse_of(
+				found,
+				find_late(window, LateWorld::folded(LateWorld::bad_in(window) + late, LateWorld::active_in(window)),
+						  share));
+		}
+		return found.value_or(Late{});
+	};
+	const auto recent = world.counted.window(noon + 7h, late_looks[1].length);
+	BOOST_TEST(recent.minutes.size() == 10u);
+	BOOST_TEST((recent.minutes.front() == noon + 6h + 48min));
+	BOOST_TEST((recent.minutes.back() == noon + 6h + 57min));
+	const auto resyncs = Kind::forced_resync;
+	BOOST_TEST((look(30, 150, 1136) == Late{})); // a third of 90, a fifth of 750, a twentieth of 22,736
+	BOOST_TEST((look(31, 150, 1136) == Late{resyncs, Cohort::v11, 31, 91, 1, noon + 6h + 56min, 12}));
+	BOOST_TEST((look(0, 151, 151) == Late{resyncs, Cohort::v11, 151, 751, 10, noon + 6h + 47min, 12}));
+	BOOST_TEST((look(0, 0, 1137) == Late{resyncs, Cohort::v11, 1137, 22'737, 360, noon + 57min, 12}));
+	// Where all found something: the largest share, and doubt from the earliest time.
+	BOOST_TEST((look(400, 2000, 2000) == Late{resyncs, Cohort::v11, 400, 460, 1, noon + 57min, 12}));
+	const Late few{Kind::full_state, Cohort::v10, 20, 100, 10, noon, 12};
+	BOOST_TEST((worse_of(few, std::nullopt) == few));
+	BOOST_TEST((worse_of(std::nullopt, few) == few));
+	BOOST_TEST(!worse_of(std::nullopt, std::nullopt));
 }
 
 BOOST_AUTO_TEST_CASE(late_events_are_looked_for_in_whole_minutes_of_the_last_6_h) {
@@ -628,6 +664,52 @@ BOOST_AUTO_TEST_CASE(units_are_not_used_up_while_one_cohort_alone_is_told) {
 	// At `full` there is no control to wait for.
 	BOOST_TEST(count({{v11}, {v11}}, 100) == (std::vector{Counts{1, 4, 0, 0}, Counts{0, 4, 0, 0}}),
 			   boost::test_tools::per_element());
+}
+
+// Who was counted before makes no bucket wait for the canary's exposures.
+BOOST_AUTO_TEST_CASE(a_unit_that_does_not_count_uses_up_none_of_control) {
+	Collector collector(noon, 3);
+	const auto add = [&](Duration after, Cohort cohort, std::uint64_t bad, bool exposed) {
+		if (exposed)
+			for (std::uint64_t actor = 1; actor <= 4; ++actor)
+				collector.add(event(Kind::session_active, cohort, after, actor));
+		collector.add(event(Kind::forced_resync, cohort, after, bad));
+	};
+	add(1s, v11, 1, true);
+	add(1s, v10, 1, true);
+	add(11s, v11, 1, false);
+	add(11s, v10, 2, true);
+	add(21s, v11, 1, true);
+	add(21s, v10, 2, true);
+	collector.pair();
+	UnitMemory units;
+	const auto finish = evidence();
+	const Counts expected[] = {{1, 4, 1, 4}, {0, 0, 0, 4}, {0, 4, 1, 4}};
+	for (std::size_t i = 0; i < std::size(expected); ++i)
+		BOOST_TEST(rates(collector.finish(i, finish, units), Comparison::forced_resync).counts == expected[i]);
+}
+
+// What waits is not for a bucket that is passed over, and not lost with it.
+BOOST_AUTO_TEST_CASE(what_waits_outlasts_a_bucket_that_is_passed_over) {
+	Collector collector(noon, 3);
+	for (const auto after : {1s, 11s, 21s})
+		collector.add(event(Kind::session_active, v10, after, 1));
+	collector.add(event(Kind::forced_resync, v11, 1s, 2));
+	for (const auto after : {11s, 21s})
+		collector.add(event(Kind::session_active, v11, after, 2));
+	collector.pair();
+	UnitMemory units;
+	auto finish = evidence();
+	const auto first = collector.finish(0, finish, units);
+	BOOST_TEST(first.postponed[static_cast<std::size_t>(Comparison::forced_resync)].buckets == 1);
+	finish.postponed = &first.postponed;
+	finish.passed_over = true;
+	const auto second = collector.finish(1, finish, units);
+	BOOST_TEST(rates(second, Comparison::forced_resync).counts == (Counts{0, 1, 0, 1}));
+	BOOST_TEST(second.postponed[static_cast<std::size_t>(Comparison::forced_resync)].buckets == 1);
+	finish.postponed = &second.postponed;
+	finish.passed_over = false;
+	BOOST_TEST(rates(collector.finish(2, finish, units), Comparison::forced_resync).counts == (Counts{1, 1, 0, 2}));
 }
 
 // A bad event that comes before its exposure is not lost, nor what control had meanwhile.

@@ -139,27 +139,30 @@ BOOST_AUTO_TEST_CASE(who_was_counted_before_is_not_seen) {
 		return look(analysis, 720);
 	};
 	const auto passes = [](const StageAnswer &answer) { return name(answer.comparisons[2].outcome) == "PASS"; };
-	const auto blind = look_after({5, 3, 0, 0}, 0.01, 3, 5);
+	const auto blind = look_after({5, 3, 0, 0}, 0.01, 4, 5);
 	BOOST_TEST(name(blind.comparisons[2].outcome) == "WAIT");
 	BOOST_TEST(name(blind.comparisons[1].outcome) == "PASS");
 	BOOST_TEST(contains(reason_text(blind, blind.comparisons[2]),
-						"; most users who have it now were counted before, and the canary has 3 times as many bad "
+						"; most users who have it now were counted before, and the canary has 4 times as many bad "
 						"events as control foresees"));
 	BOOST_TEST(name(blind.decision) == "HOLD");
 	for (const double rate : {0.01, 0.0}) {
 		// Only if more than half of 5 or more, in either cohort, were counted before, 3 of them in the canary ...
-		BOOST_TEST(!passes(look_after({5, 3, 0, 0}, rate, 3, 5)));
-		BOOST_TEST(!passes(look_after({3, 0, 50, 26}, rate, 3, 5)));
-		BOOST_TEST(passes(look_after({6, 3, 0, 0}, rate, 3, 5)));
-		BOOST_TEST(passes(look_after({4, 4, 4, 4}, rate, 3, 5)));
-		BOOST_TEST(passes(look_after({2, 2, 50, 50}, rate, 3, 5)));
-		BOOST_TEST(passes(look_after({50, 1, 50, 25}, rate, 3, 5)));
-		// ... and their events are rho_pass times as many: a usual trouble that goes on holds nobody.
+		BOOST_TEST(!passes(look_after({5, 3, 0, 0}, rate, 4.5, 5)));
+		BOOST_TEST(!passes(look_after({3, 0, 50, 26}, rate, 4.5, 5)));
+		BOOST_TEST(passes(look_after({6, 3, 0, 0}, rate, 4.5, 5)));
+		BOOST_TEST(passes(look_after({4, 4, 4, 4}, rate, 4.5, 5)));
+		BOOST_TEST(passes(look_after({2, 2, 50, 50}, rate, 4.5, 5)));
+		BOOST_TEST(passes(look_after({50, 1, 50, 25}, rate, 4.5, 5)));
+		// ... and their events are rho_pass times as many, and more than chance: a usual trouble that goes on holds
+		// nobody.
 		BOOST_TEST(passes(look_after({50, 50, 50, 50}, rate, 1, 5)));
-		BOOST_TEST(passes(look_after({50, 50, 50, 50}, rate, 1.8, 5)));
-		BOOST_TEST(!passes(look_after({50, 50, 50, 50}, rate, 2.2, 5)));
+		BOOST_TEST(passes(look_after({50, 50, 50, 50}, rate, 2.5, 5))); // 2*(1+2/sqrt(50)) = 2.57
+		BOOST_TEST(!passes(look_after({50, 50, 50, 50}, rate, 2.75, 5)));
+		BOOST_TEST(passes(look_after({16, 16, 50, 50}, rate, 2.75, 5))); // 3
+		BOOST_TEST(!passes(look_after({16, 16, 50, 50}, rate, 3.25, 5)));
 		// It has gone on for long, and the last 5 minutes are calm.
-		BOOST_TEST(!passes(look_after({50, 50, 50, 50}, rate, 2.2, 65)));
+		BOOST_TEST(!passes(look_after({50, 50, 50, 50}, rate, 2.75, 65)));
 	}
 	// Where control has none.
 	StageAnalysis none(setup_at(Stage::canary_10));

@@ -670,7 +670,7 @@ BOOST_AUTO_TEST_CASE(buckets_that_are_passed_over_are_no_evidence_and_show_spike
 	run(without, same, -390, 60, as_it_is);
 	const auto before = whole.state();
 	run(whole, bad, 60, 90, [](std::int64_t, Bucket &bucket) {
-		bucket.passed_over = true;
+		bucket.late_since = begin_of(60);
 		return true;
 	});
 	const auto after = look(whole, 90);
@@ -680,11 +680,90 @@ BOOST_AUTO_TEST_CASE(buckets_that_are_passed_over_are_no_evidence_and_show_spike
 		BOOST_TEST((is.progress.totals == was.progress.totals));
 		BOOST_TEST((after.comparisons[i].outcome != Outcome::fail));
 	}
-	BOOST_TEST((after.spikes.front().level == SpikeLevel::storm_in_canary));
-	// Without the mark it is one.
+	// Whose it is nobody knows, until it goes on while nothing comes late.
+	BOOST_TEST((after.spikes.front().level == SpikeLevel::storm));
+	StageAnalysis longer(whole.setup(), whole.state());
+	Traffic still(course(20));
+	run(longer, still, 90, 91, as_it_is);
+	BOOST_TEST((look(longer, 91).spikes.front().level == SpikeLevel::storm_in_canary));
+	// Without the mark it is one, and FAIL.
 	Traffic again(course(20));
 	run(without, again, 60, 90, as_it_is);
 	BOOST_TEST(name(look(without, 90).comparisons[2].outcome) == "FAIL");
+	BOOST_TEST((look(without, 90).spikes.front().level == SpikeLevel::storm_in_canary));
+}
+
+// Control's bad events come late for a while: a good canary looks bad.
+constexpr auto control_is_late = [](std::int64_t, Bucket &bucket) {
+	for (auto &rate : bucket.rates)
+		rate.counts.y = rate.raw.control = 0;
+	return true;
+};
+
+BOOST_AUTO_TEST_CASE(nobody_goes_back_before_it_is_known_that_the_events_were_all_there) {
+	constexpr auto resyncs = static_cast<std::size_t>(Comparison::forced_resync);
+	constexpr std::int64_t known_after = late_known_after / bucket_length;
+	BOOST_TEST(known_after == 24);
+	StageAnalysis analysis(setup_at(Stage::canary_10));
+	Traffic wild({Stage::canary_10, 10'000, 0.01, 4.5});
+	std::int64_t next = -warm;
+	while (!look(analysis, next).comparisons[resyncs].severe) {
+		run(analysis, wild, next, next + 1, as_it_is);
+		++next;
+		BOOST_REQUIRE(next < one_hour);
+	}
+	const auto found = next - 1;
+	auto answer = look(analysis, next);
+	BOOST_TEST(name(answer.decision) == "HOLD");
+	BOOST_TEST((answer.comparisons[resyncs].complete == Complete::unknown));
+	BOOST_TEST(contains(reason_text(answer, answer.comparisons[resyncs]),
+						"; severe: also against an allowance of 3x; it rolls back after 4 min, unless many events of "
+						"then turn out to come late"));
+	run(analysis, wild, next, found + known_after, as_it_is);
+	BOOST_TEST(name(look(analysis, found + known_after).decision) == "HOLD");
+	const auto before = analysis.state();
+	run(analysis, wild, found + known_after, found + known_after + 1, as_it_is);
+	answer = look(analysis, found + known_after + 1);
+	BOOST_TEST(name(answer.decision) == "ROLLBACK");
+	BOOST_TEST(!contains(reason_text(answer, answer.comparisons[resyncs]), "late"));
+
+	// They were not: it is held, and so is what is found later in the stage.
+	for (const std::int64_t since : {found, found + 1}) {
+		StageAnalysis other(analysis.setup(), before);
+		run(other, wild, found + known_after, found + known_after + 6, [&](std::int64_t, Bucket &bucket) {
+			bucket.late_since = begin_of(since);
+			return true;
+		});
+		run(other, wild, found + known_after + 6, 2 * one_hour, as_it_is);
+		answer = look(other, 2 * one_hour);
+		const auto &check = answer.comparisons[resyncs];
+		BOOST_TEST((check.outcome == Outcome::fail && check.severe));
+		// What was found before that time was found on whole data.
+		BOOST_TEST(name(answer.decision) == (since == found ? "HOLD" : "ROLLBACK"));
+		BOOST_TEST(contains(reason_text(answer, check), "; many events came late then or before, so it may be the "
+														"telemetry") == (since == found));
+	}
+}
+
+BOOST_AUTO_TEST_CASE(a_good_canary_is_not_rolled_back_while_control_reports_late) {
+	StageAnalysis analysis(setup_at(Stage::canary_10));
+	Traffic traffic({Stage::canary_10, 10'000, 0.01, 1});
+	run(analysis, traffic, -warm, one_hour, as_it_is);
+	// 18 buckets until the first minute of it is looked at, 24 until the second one is.
+	for (std::int64_t number = one_hour; number < one_hour + 24; ++number) {
+		run(analysis, traffic, number, number + 1, control_is_late);
+		BOOST_TEST(name(look(analysis, number + 1).decision) != "ROLLBACK");
+	}
+	BOOST_TEST(look(analysis, one_hour + 24).comparisons[2].severe);
+	run(analysis, traffic, one_hour + 24, one_hour + 90, [](std::int64_t number, Bucket &bucket) {
+		bucket.late_since = begin_of(one_hour - 6);
+		return control_is_late(number, bucket);
+	});
+	BOOST_TEST(name(look(analysis, one_hour + 90).decision) == "HOLD");
+	run(analysis, traffic, one_hour + 90, 3 * one_hour, as_it_is);
+	const auto answer = look(analysis, 3 * one_hour);
+	BOOST_TEST(name(answer.decision) == "HOLD");
+	BOOST_TEST(name(answer.comparisons[2].outcome) == "FAIL");
 }
 
 // It would never come: no hold for ever.

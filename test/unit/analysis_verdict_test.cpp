@@ -56,6 +56,18 @@ const std::vector<OrderCase> orders = {
 	 },
 	 Decision::rollback, "P0 or stall"},
 	{"severe", [](StageAnswer &a) { fail_at(a, 2, true); }, Decision::rollback, "FAIL forced_resync"},
+	{"severe, on events that may not be all",
+	 [](StageAnswer &a) {
+		 fail_at(a, 2, true);
+		 a.comparisons[2].complete = Complete::unknown;
+	 },
+	 Decision::hold, "FAIL forced_resync"},
+	{"severe, on events that came late",
+	 [](StageAnswer &a) {
+		 fail_at(a, 2, true);
+		 a.comparisons[2].complete = Complete::no;
+	 },
+	 Decision::hold, "FAIL forced_resync"},
 	{"severe behind another FAIL",
 	 [](StageAnswer &a) {
 		 fail_at(a, 1, false);

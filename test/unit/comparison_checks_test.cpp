@@ -111,6 +111,19 @@ const std::vector<VerdictCase> verdicts = {
 	 "FAIL forced_resync: ", "Do not promote"},
 	{"severe", [](GateInput &i) { fail(i, resync, true); }, Status::fail, true, Decision::rollback,
 	 "FAIL forced_resync: ", "Step back: select * from public.chat_set_v11_rollout_state('canary_1', false"},
+	{"severe, on events that may not be all",
+	 [](GateInput &i) {
+		 fail(i, resync, true);
+		 comparison_in(i, resync).complete = analysis::Complete::unknown;
+	 },
+	 Status::fail, false, Decision::hold, "FAIL forced_resync: ", "Do not promote"},
+	{"severe, on events that came late, and a storm in the canary",
+	 [](GateInput &i) {
+		 fail(i, resync, true);
+		 comparison_in(i, resync).complete = analysis::Complete::no;
+		 spike_in(i, Comparison::forced_resync).level = SpikeLevel::storm_in_canary;
+	 },
+	 Status::fail, true, Decision::rollback, "storm in the canary forced_resync: ", "Step back"},
 	{"severe at canary_1",
 	 [](GateInput &i) {
 		 i = green(Stage::canary_1);
