@@ -83,6 +83,8 @@ public:
 	void
 	operator()(std::int64_t &value) {
 		value = in_.signed_varint();
+		if (std::abs(static_cast<double>(value)) > largest_count)
+			throw CorruptBytes("a state of the analysis with a number that no bucket can have");
 	}
 	void
 	operator()(int &value) {

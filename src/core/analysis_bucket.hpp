@@ -101,9 +101,10 @@ struct Bucket {
 	std::array<double, cohort_count> misplaced{};
 	// Of a time when the stage was killed: what control does is learnt from, and nothing is evidence.
 	bool apart = false;
-	// Of a time when many events since then came late: no evidence for the comparisons, nor is what they found since
-	// then reason enough to go back; nor is a storm the canary's own for sure.
-	std::optional<Time> late_since = {};
+	// By Comparison.  Of a time when many events that it rests on came late: no evidence for it.
+	std::array<bool, comparison_count> passed_over{};
+	// Likewise.  Because of that the canary may have looked much worse than it is, since then.
+	std::array<std::optional<Time>, comparison_count> worse_since{};
 };
 
 } // namespace chat_v11::analysis

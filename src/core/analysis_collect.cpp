@@ -193,7 +193,7 @@ Collector::is_compared(const Open &open, Comparison comparison, const Counts &ex
 	const auto &bad = open.bad[static_cast<std::size_t>(comparison)];
 	const auto has = [&](Cohort cohort, double count) {
 		return count > 0 || std::any_of(bad.begin(), bad.end(), [&](const auto &unit) {
-				   return unit.cohort == cohort && (unit.hash == 0 || !units.is_known(comparison, unit.hash));
+				   return unit.cohort == cohort && !units.is_known(comparison, unit.hash);
 			   });
 	};
 	return has(Cohort::v11, exposures.n) && has(Cohort::v10, exposures.m);
@@ -223,7 +223,7 @@ Collector::finish(std::size_t number, const Finish &finish, UnitMemory &units) {
 		bool no_room = finish.no_room >> i & 1;
 		const auto *before = finish.postponed ? &(*finish.postponed)[i] : nullptr;
 		const bool counts =
-			finish.counts && !finish.passed_over &&
+			finish.counts && !finish.passed_over[i] &&
 			(is_compared(open, rule.comparison, rates.counts, finish, units) || (before && before->buckets > 0));
 		double x = 0, y = 0;
 		for (const auto &unit : open.bad[i]) {
@@ -245,7 +245,7 @@ Collector::finish(std::size_t number, const Finish &finish, UnitMemory &units) {
 		else
 			rates.counts.x = x, rates.counts.y = y;
 		// What waits was used up before, and is not for a bucket that is passed over.
-		if (before && finish.passed_over)
+		if (before && finish.passed_over[i])
 			row.postponed[i] = *before;
 		else
 			postpone(before ? *before : Postponed{}, rates, row.postponed[i]);

@@ -21,12 +21,12 @@ inline constexpr std::size_t most_placed = 1000;
 
 // What a bucket is finished with.
 struct Finish {
-	bool counts = false;      // evidence, see Run::counts()
-	bool passed_over = false; // many events come late, see core/analysis_late.hpp
-	bool canary_too = true;   // false while killed: what stragglers of the canary do is no evidence
-	unsigned percent = 0;     // of the stage, and ...
-	Bucketing bucketing{};    // ... how ids are hashed: for actors in the wrong cohort
-	std::size_t max_units{};  // of a comparison
+	bool counts = false;                              // evidence, see Run::counts()
+	std::array<bool, comparison_count> passed_over{}; // many events come late, see core/analysis_late.hpp
+	bool canary_too = true;  // false while killed: what stragglers of the canary do is no evidence
+	unsigned percent = 0;    // of the stage, and ...
+	Bucketing bucketing{};   // ... how ids are hashed: for actors in the wrong cohort
+	std::size_t max_units{}; // of a comparison
 	std::array<std::optional<double>, comparison_count> tau{};          // that slices are counted with
 	std::uint8_t no_room = 0;                                           // as the run's last row had it
 	const std::array<Postponed, comparison_count> *postponed = nullptr; // of the row before, where it counts alike

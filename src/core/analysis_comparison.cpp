@@ -120,7 +120,7 @@ ComparisonTest::advance(std::int64_t number, const Bucket &bucket, bool trusted)
 	progress_.recent_sum.m += counts.m;
 
 	progress_.repeats = latency_ || bucket.apart ? Repeats{} : repeats;
-	if (bucket.apart || bucket.late_since) {
+	if (bucket.apart || bucket.passed_over[index]) {
 		if (latency_)
 			slow_.advance(number, bucket.latencies[index]);
 		return;
@@ -141,7 +141,13 @@ ComparisonTest::advance(std::int64_t number, const Bucket &bucket, bool trusted)
 
 void
 ComparisonTest::doubt(std::int64_t number) {
+	// What was found before, or was looked at and was whole, stays found.
+	if (progress_.severe_at && (*progress_.severe_at < number || complete() == Complete::yes))
+		return;
 	progress_.late_from = std::min(progress_.late_from.value_or(number), number);
+	// All that is staked so far begins anew.
+	severe_ = EProcess(severe_.rule());
+	progress_.severe_at.reset();
 }
 
 void
@@ -229,10 +235,10 @@ Complete
 ComparisonTest::complete() const {
 	if (!progress_.failed_at || latency_)
 		return Complete::yes;
-	const auto found_at = progress_.severe_at.value_or(*progress_.failed_at);
-	if (progress_.late_from && found_at >= *progress_.late_from)
-		return Complete::no;
-	return *progress_.newest < found_at + late_known_after / bucket_length ? Complete::unknown : Complete::yes;
+	if (progress_.severe_at)
+		return *progress_.newest < *progress_.severe_at + late_known_after / bucket_length ? Complete::unknown
+																						   : Complete::yes;
+	return progress_.late_from && *progress_.failed_at >= *progress_.late_from ? Complete::no : Complete::yes;
 }
 
 bool

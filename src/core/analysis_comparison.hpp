@@ -32,7 +32,8 @@ enum class Outcome : std::uint8_t { fail, pass, wait, data };
 std::string_view name(Outcome outcome); // as reasons have it: "FAIL"
 
 // Whether the events are all there that a FAIL was found on.  Where control's bad ones come late, a good canary looks
-// bad; so nobody goes back before it is known, nor for what was found then or later in that stage.
+// bad: so nobody goes back before a few minutes have shown that they did not.  Where they did, a FAIL that was found
+// holds all the same, since nobody knows better; what is severe has to be found anew, on what comes from then on.
 enum class Complete : std::uint8_t { yes, unknown, no };
 
 struct ComparisonSetup {
@@ -87,7 +88,7 @@ public:
 		std::array<Counts, recent_buckets> judged; // likewise, as the test for FAIL counted them
 		Counts at_fail;                            // their sum when FAIL was reached
 		std::optional<std::int64_t> failed_at, severe_at;
-		std::optional<std::int64_t> late_from; // from this bucket on many events may have come late
+		std::optional<std::int64_t> late_from; // see doubt(): the earliest of all
 		std::int64_t age = 0;                  // buckets that came in as evidence
 		friend bool operator==(const Progress &, const Progress &) = default;
 	};
@@ -106,7 +107,7 @@ public:
 	// Buckets ascending by number, 0 being the first of the evidence; those before are learnt from.  `trusted` tells
 	// whether the data as a whole is in order: evidence always comes in, but FAIL is found only then.
 	void advance(std::int64_t number, const Bucket &bucket, bool trusted);
-	// Many events of the buckets from this one on came late.
+	// From this bucket on, up to now, the canary may have looked much worse than it is.
 	void doubt(std::int64_t number);
 
 	// `watch` has seen the same buckets; rates only.

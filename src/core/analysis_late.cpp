@@ -22,6 +22,28 @@ share_of(const Late &late) {
 	return static_cast<double>(late.late) / static_cast<double>(late.all);
 }
 
+Late
+worse_of(const Late &a, const Late &b) {
+	if (a.all == 0 || b.all == 0)
+		return a.all == 0 ? b : a;
+	auto worse = share_of(b) > share_of(a) ? b : a;
+	if (a.worse_since && b.worse_since)
+		worse.worse_since = std::min(a.worse_since, b.worse_since);
+	else
+		worse.worse_since = a.worse_since ? a.worse_since : b.worse_since;
+	return worse;
+}
+
+// What buckets count of those who have durations, as the fold does.
+Kind
+counted_exposure(const ComparisonRule &rule) {
+	switch (rule.comparison) {
+	case Comparison::slow_receipts: return Kind::write_started;
+	case Comparison::slow_recovery: return Kind::session_active;
+	default: return rule.exposure;
+	}
+}
+
 } // namespace
 
 void
@@ -79,41 +101,40 @@ CountedMinutes::needed_from(Time minute) {
 	return minute - late_after - late_window;
 }
 
-std::optional<Late>
-find_late(const CountedMinutes::Window &window, const KindCounts &folded, double share, bool at_full) {
-	std::optional<Late> worst;
+LateByComparison
+find_late(const CountedMinutes::Window &window, const KindCounts &folded, const LateLook &look, bool at_full) {
+	LateByComparison result{};
 	if (window.minutes.empty())
-		return worst;
-	const auto look = [&](Kind kind, Cohort cohort) {
+		return result;
+	const auto look_at = [&](const ComparisonRule &rule, Kind kind, Cohort cohort, bool looks_worse) {
 		const auto row = static_cast<std::size_t>(cohort), column = static_cast<std::size_t>(kind);
 		const auto all = folded[row][column];
-		const Late found{kind,
-						 cohort,
-						 all - window.counted[row][column],
-						 all,
-						 std::ssize(window.minutes),
-						 window.minutes.front() - minute_length,
-						 late_buckets};
-		if (found.late >= late_min && share_of(found) > share && (!worst || share_of(found) > share_of(*worst)))
-			worst = found;
+		Late found{kind, cohort, all - window.counted[row][column], all, std::ssize(window.minutes), {}, late_buckets};
+		if (found.late < late_min || share_of(found) <= look.share)
+			return;
+		// It may have begun within the minute before.
+		if (looks_worse && look.much)
+			found.worse_since = window.minutes.front() - minute_length;
+		auto &worst = result[static_cast<std::size_t>(rule.comparison)];
+		worst = worse_of(worst, found);
 	};
-	for (const auto &rule : comparison_rules()) {
-		if (rule.statistic != Statistic::rate)
-			continue;
-		for (const auto kind : {bad_kind_of(rule.comparison), rule.exposure})
-			for (const auto cohort : {Cohort::v11, Cohort::v10})
-				if (!at_full || cohort == Cohort::v11)
-					look(kind, cohort);
-	}
-	return worst;
+	for (const auto &rule : comparison_rules())
+		for (const auto cohort : {Cohort::v11, Cohort::v10}) {
+			const bool is_rate = rule.statistic == Statistic::rate, is_canary = cohort == Cohort::v11;
+			if (at_full && !is_canary)
+				continue;
+			if (is_rate)
+				look_at(rule, bad_kind_of(rule.comparison), cohort, !is_canary);
+			look_at(rule, counted_exposure(rule), cohort, is_rate && is_canary);
+		}
+	return result;
 }
 
-std::optional<Late>
-worse_of(const std::optional<Late> &a, const std::optional<Late> &b) {
-	if (!a || !b)
-		return a ? a : b;
-	auto worse = share_of(*b) > share_of(*a) ? *b : *a;
-	worse.since = std::min(a->since, b->since);
+LateByComparison
+worse_of(const LateByComparison &a, const LateByComparison &b) {
+	LateByComparison worse;
+	for (std::size_t i = 0; i < worse.size(); ++i)
+		worse[i] = worse_of(a[i], b[i]);
 	return worse;
 }
 

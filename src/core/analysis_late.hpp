@@ -2,7 +2,8 @@
 
 // Events that came after their bucket was closed.  Neither the counts of the analysis nor its memory of units have
 // them, so while they are more than a few nobody knows how bad the canary is; buckets of that time are passed over by
-// the comparisons, and use up no units, or else the canary would look worse as soon as it reports in time again.
+// the comparisons that rest on them, and use up no units, or else the canary would look worse as soon as it reports in
+// time again.
 //
 // Each minute the fold's counts, which have all that came since, are compared with what the buckets counted: those of
 // the last hours, so that it does not matter how late something comes or how few of it come in one minute; and those of
@@ -16,14 +17,16 @@
 
 namespace chat_v11::analysis {
 
-// A window is so long, and ends late_after before the end of the minute that begins now; late are more than the share
-// of a kind, and late_min at least.
+// A window is so long, and its last minute began late_after before the one that begins now; late are more than the
+// share of a kind, and late_min at least.
 struct LateLook {
 	Duration length;
 	double share;
+	bool much; // enough to make a canary look much worse than it is
 };
-inline constexpr LateLook late_looks[] = {
-	{std::chrono::hours(6), 0.05}, {std::chrono::minutes(10), 0.2}, {std::chrono::minutes(1), 1.0 / 3}};
+inline constexpr LateLook late_looks[] = {{std::chrono::hours(6), 0.05, false},
+										  {std::chrono::minutes(10), 0.2, true},
+										  {std::chrono::minutes(1), 1.0 / 3, true}};
 inline constexpr Duration late_window = late_looks[0].length; // the longest
 inline constexpr std::int64_t late_min = 20;
 // What was found stands until the next look, in a minute; and over one more, should that come a little later.
@@ -59,11 +62,12 @@ private:
 	std::array<Postponed, comparison_count> waiting_;
 };
 
-// `folded`: what the fold counted of the same minutes.  Of the kinds of which more than `share` came late, the worst.
-// At `full` nothing rests on control, whose stragglers are late by nature.
-std::optional<Late> find_late(const CountedMinutes::Window &window, const KindCounts &folded, double share,
-							  bool at_full = false);
-// What two looks found: the larger share, and since the earlier time.
-std::optional<Late> worse_of(const std::optional<Late> &a, const std::optional<Late> &b);
+// What each comparison rests on.  `folded`: what the fold counted of the same minutes.  Of two kinds or cohorts the one
+// of which the larger share came late.  Durations have no bad events; whether they are all there the exposures of those
+// who have them tell.  At `full` nothing rests on control, whose stragglers are late by nature.
+LateByComparison find_late(const CountedMinutes::Window &window, const KindCounts &folded, const LateLook &look,
+						   bool at_full = false);
+// What two looks found: the larger share, and the earlier time.
+LateByComparison worse_of(const LateByComparison &a, const LateByComparison &b);
 
 } // namespace chat_v11::analysis

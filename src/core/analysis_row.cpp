@@ -142,11 +142,15 @@ carry(const Hole &before, std::int64_t buckets, std::int64_t missed) {
 	return after.left > 0 ? after : Hole{};
 }
 
-Late
-carry(const Late &before, std::int64_t buckets) {
+LateByComparison
+carry(const LateByComparison &before, std::int64_t buckets) {
 	auto after = before;
-	after.left -= buckets;
-	return after.left > 0 ? after : Late{};
+	for (auto &late : after) {
+		late.left -= buckets;
+		if (late.left <= 0)
+			late = {};
+	}
+	return after;
 }
 
 std::uint64_t
@@ -164,9 +168,10 @@ encode(BucketRow &row, std::uint64_t chain_before) {
 	bool waits = false;
 	for (const auto &each : row.postponed)
 		waits = waits || each.buckets > 0;
+	const bool any_late = row.late != LateByComparison{};
 	out.byte(static_cast<std::uint8_t>((row.counts ? flag_counts : 0) | (row.too_many ? flag_too_many : 0) |
 									   (row.has_baselines ? flag_baselines : 0) | (waits ? flag_postponed : 0) |
-									   (row.hole.buckets > 0 ? flag_hole : 0) | (row.late.all > 0 ? flag_late : 0)));
+									   (row.hole.buckets > 0 ? flag_hole : 0) | (any_late ? flag_late : 0)));
 	out.byte(row.no_room);
 	for (std::size_t i = 0; i < comparison_count && !row.too_many; ++i) {
 		if (is_rate(i))
@@ -189,13 +194,19 @@ encode(BucketRow &row, std::uint64_t chain_before) {
 		out.varint(static_cast<std::uint64_t>(row.hole.buckets));
 		out.varint(static_cast<std::uint64_t>(row.hole.left));
 	}
-	if (row.late.all > 0) {
-		out.byte(static_cast<std::uint8_t>(row.late.kind));
-		out.byte(static_cast<std::uint8_t>(row.late.cohort));
-		for (const auto each : {row.late.late, row.late.all, row.late.minutes, row.late.left})
-			out.varint(static_cast<std::uint64_t>(each));
-		out.varint(static_cast<std::uint64_t>((row.bucket.begin - row.late.since) / 1s));
-	}
+	if (any_late)
+		for (const auto &late : row.late) {
+			out.varint(static_cast<std::uint64_t>(late.all));
+			if (late.all == 0)
+				continue;
+			out.byte(static_cast<std::uint8_t>(late.kind));
+			out.byte(static_cast<std::uint8_t>(late.cohort));
+			for (const auto each : {late.late, late.minutes, late.left})
+				out.varint(static_cast<std::uint64_t>(each));
+			out.byte(late.worse_since ? 1 : 0);
+			if (late.worse_since)
+				out.varint(static_cast<std::uint64_t>((row.bucket.begin - *late.worse_since) / 1s));
+		}
 	if (row.has_baselines)
 		for (const auto &baseline : row.baselines) {
 			out.byte(baseline ? 1 : 0);
@@ -253,19 +264,25 @@ decode_row(std::string_view bytes, Time begin) {
 		row.hole.buckets = static_cast<std::int64_t>(get(in));
 		row.hole.left = static_cast<std::int64_t>(get(in));
 	}
-	if (flags & flag_late) {
-		const auto kind = in.byte(), cohort = in.byte();
-		if (kind >= kind_count || cohort >= cohort_count)
-			throw CorruptBytes("late events of the analysis of an unknown kind");
-		row.late.kind = static_cast<Kind>(kind);
-		row.late.cohort = static_cast<Cohort>(cohort);
-		for (auto *each : {&row.late.late, &row.late.all, &row.late.minutes, &row.late.left})
-			*each = static_cast<std::int64_t>(get(in));
-		const auto ago = std::chrono::seconds(static_cast<std::int64_t>(get(in)));
-		if (ago > late_longest_ago)
-			throw CorruptBytes("late events of the analysis since another age");
-		row.late.since = begin - ago;
-	}
+	if (flags & flag_late)
+		for (auto &late : row.late) {
+			late.all = static_cast<std::int64_t>(get(in));
+			if (late.all == 0)
+				continue;
+			const auto kind = in.byte(), cohort = in.byte();
+			if (kind >= kind_count || cohort >= cohort_count)
+				throw CorruptBytes("late events of the analysis of an unknown kind");
+			late.kind = static_cast<Kind>(kind);
+			late.cohort = static_cast<Cohort>(cohort);
+			for (auto *each : {&late.late, &late.minutes, &late.left})
+				*each = static_cast<std::int64_t>(get(in));
+			if (in.byte() == 0)
+				continue;
+			const auto ago = std::chrono::seconds(static_cast<std::int64_t>(get(in)));
+			if (ago > late_longest_ago)
+				throw CorruptBytes("late events of the analysis since another age");
+			late.worse_since = begin - ago;
+		}
 	if (row.has_baselines)
 		for (auto &baseline : row.baselines) {
 			if (in.byte() == 0)

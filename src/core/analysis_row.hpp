@@ -37,11 +37,14 @@ struct Late {
 	std::int64_t late = 0;
 	std::int64_t all = 0;     // 0 for none
 	std::int64_t minutes = 0; // in so many
-	Time since{};             // a minute before the first of these, in which it may have begun
-	std::int64_t left = 0;    // so many buckets after this one it is told, unless it was looked at again
+	// Since then so many of control's bad events, or of the canary's exposures, are late that the canary may look much
+	// worse than it is.
+	std::optional<Time> worse_since = {};
+	std::int64_t left = 0; // so many buckets after this one it is told, unless it was looked at again
 	friend bool operator==(const Late &, const Late &) = default;
 };
-Late carry(const Late &before, std::int64_t buckets);
+using LateByComparison = std::array<Late, comparison_count>;
+LateByComparison carry(const LateByComparison &before, std::int64_t buckets);
 
 struct BucketRow {
 	Bucket bucket;
@@ -51,7 +54,7 @@ struct BucketRow {
 	std::uint8_t no_room = 0; // bit i: comparison i had a unit of which nobody knows whether it is new
 	std::array<Postponed, comparison_count> postponed;
 	Hole hole;
-	Late late;
+	LateByComparison late;
 	// In the first row of a run at `full`.
 	bool has_baselines = false;
 	std::array<std::optional<Baseline>, comparison_count> baselines;

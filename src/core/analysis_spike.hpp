@@ -49,7 +49,7 @@ public:
 	// canary did before then is over, and no level lives through it.
 	void learn(std::int64_t number, const RateBucket &bucket);
 
-	// Many events come late, perhaps control's: whose storm it is nobody knows.
+	// The canary may look much worse than it is: whose storm it is nobody knows.
 	void
 	doubt() {
 		state_.level = std::min(state_.level, SpikeLevel::storm);

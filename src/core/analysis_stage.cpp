@@ -86,9 +86,9 @@ StageAnalysis::advance(const Bucket &bucket) {
 	const bool aligned = bucket.begin == end_of(number - 1) && std::abs(number) <= largest_number;
 	if (!continuity_.accept(number, aligned))
 		return;
-	if (bucket.late_since)
-		for (auto &check : comparisons_)
-			check.doubt(number_of(*bucket.late_since));
+	for (std::size_t i = 0; i < comparisons_.size(); ++i)
+		if (bucket.worse_since[i])
+			comparisons_[i].doubt(number_of(*bucket.worse_since[i]));
 	const double first_canary = bucket.first_seen[canary], first_control = bucket.first_seen[control];
 	const Placed placed{bucket.active[canary], bucket.misplaced[canary], bucket.active[control],
 						bucket.misplaced[control]};
@@ -119,7 +119,7 @@ StageAnalysis::advance(const Bucket &bucket) {
 			spike.learn(number, rates);
 		else
 			spike.advance(number, rates);
-		if (bucket.late_since)
+		if (bucket.worse_since[static_cast<std::size_t>(rule.comparison)])
 			spike.doubt();
 	}
 	const auto &durations = bucket.latencies[receipts];

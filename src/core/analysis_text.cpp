@@ -102,7 +102,8 @@ reason_text(const StageAnswer &answer, const ComparisonAnswer &check) {
 						? "; severe: also against " + format_ratio(answer.rule.d_severe) + "x control's p95"
 						: "; severe: also against an allowance of " + format_ratio(answer.rule.rho_severe) + "x";
 		if (check.complete == Complete::no)
-			text += "; many events came late then or before, so it may be the telemetry";
+			text += "; many of control's bad events or of the canary's exposures came late then or before, so it may "
+					"be the telemetry";
 		else if (check.severe && check.complete == Complete::unknown)
 			text += "; it rolls back after " + format_duration(late_known_after) +
 					", unless many events of then turn out to come late";

@@ -71,6 +71,7 @@ public:
 	enum class Seen { first, again, no_room };
 	// `limit`: how many units of this comparison there is room for.
 	Seen bad_unit(Comparison comparison, std::uint64_t hash, std::size_t limit);
+	// Never of 0, which cannot be told apart.
 	bool is_known(Comparison comparison, std::uint64_t hash) const;
 	void recent_unit(Comparison comparison, Cohort cohort, std::uint64_t hash);
 	// Whether the actor was not seen before; never once most_actors are known.

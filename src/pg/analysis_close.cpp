@@ -296,8 +296,9 @@ private:
 						finish.tau[static_cast<size_t>(rule.comparison)] = stage_->analysis.tau(rule.comparison, at);
 
 			auto &units = units_of(spi_, run_id, newest_.chain, at);
-			const auto late = same_run ? late_before(at, look_from) : Late{};
-			finish.passed_over = late.left > 0;
+			const auto late = same_run ? late_before(at, look_from) : LateByComparison{};
+			for (size_t i = 0; i < comparison_count; ++i)
+				finish.passed_over[i] = late[i].left > 0;
 			BucketRow row;
 			if (collector.over_budget()) {
 				row.bucket.begin = at;
@@ -345,15 +346,15 @@ private:
 	}
 
 	// What came too late for its bucket, where another minute has begun.
-	Late
+	LateByComparison
 	late_before(Time at, Time look_from) {
 		const Time minute = std::chrono::floor<std::chrono::minutes>(at);
 		if (*newest_at_ >= minute || minute < look_from)
 			return carry(newest_.late, (at - *newest_at_) / bucket_length);
-		return with_latest_snapshot([&] { return find_late(minute); }).value_or(Late{});
+		return with_latest_snapshot([&] { return find_late(minute); });
 	}
 
-	std::optional<Late>
+	LateByComparison
 	find_late(Time minute) {
 		if (!memory.counted) {
 			CountedMinutes counted;
@@ -366,10 +367,10 @@ private:
 			memory.counted = std::move(counted);
 		}
 		const bool at_full = stage_ && stage_->run.stage == Stage::full;
-		std::optional<Late> late;
-		for (const auto &[length, share] : late_looks) {
-			const auto window = memory.counted->window(minute, length);
-			late = worse_of(late, analysis::find_late(window, folded_in(window.minutes), share, at_full));
+		LateByComparison late{};
+		for (const auto &look : late_looks) {
+			const auto window = memory.counted->window(minute, look.length);
+			late = worse_of(late, analysis::find_late(window, folded_in(window.minutes), look, at_full));
 		}
 		return late;
 	}

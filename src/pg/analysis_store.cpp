@@ -184,8 +184,11 @@ feed(StageReading &reading, std::int64_t run_of_row, BucketRow row) {
 	if (!reading.ids_are_hashed)
 		row.bucket.misplaced = {};
 	row.bucket.apart = !row.counts;
-	if (run_of_row == reading.run.id && row.late.left > 0) // what the run before found is no doubt of this one
-		row.bucket.late_since = row.late.since;
+	// What was late in the run before is no doubt of this one.
+	for (std::size_t i = 0; run_of_row == reading.run.id && i < comparison_count; ++i) {
+		row.bucket.passed_over[i] = row.late[i].left > 0;
+		row.bucket.worse_since[i] = row.late[i].worse_since;
+	}
 	reading.analysis.advance(row.bucket);
 }
 
@@ -196,13 +199,14 @@ spoil_of_run(const StageReading &reading, StageAnswer &answer) {
 			spoil(answer, rule.comparison,
 				  "more units had it in this stage than are kept apart (chat_v11.analysis_units): nobody can tell "
 				  "which are new");
-	if (const auto &late = reading.late; late.left > 0 && answer.fault.empty())
-		spoil(answer, format_count(static_cast<double>(late.late)) + " of " +
-						  format_count(static_cast<double>(late.all)) + " " + std::string(name(late.kind)) + " of " +
-						  std::string(name(late.cohort)) + " in the last " +
-						  format_duration(late.minutes * std::chrono::minutes(1)) +
-						  " came after their bucket was closed: reported late, or in a transaction that "
-						  "stayed open");
+	for (const auto &rule : comparison_rules())
+		if (const auto &late = reading.late[static_cast<std::size_t>(rule.comparison)];
+			late.left > 0 && answer.fault.empty())
+			spoil(answer, rule.comparison,
+				  format_count(static_cast<double>(late.late)) + " of " + format_count(static_cast<double>(late.all)) +
+					  " " + std::string(name(late.kind)) + " of " + std::string(name(late.cohort)) + " in the last " +
+					  format_duration(late.minutes * std::chrono::minutes(1)) +
+					  " came after their bucket was closed: reported late, or in a transaction that stayed open");
 	if (reading.hole.left > 0 && reading.newest && answer.fault.empty())
 		spoil(answer, "of " + format_duration(reading.hole.buckets * bucket_length) +
 						  " of this stage nothing is known: the fold stood still, and the events of then are gone or "

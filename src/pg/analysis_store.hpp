@@ -26,11 +26,11 @@ struct StageReading {
 	analysis::Run run;
 	analysis::StageRule rule;
 	bool ids_are_hashed = true;
-	std::optional<Time> newest; // the last bucket that is closed, also where it could not be believed
-	std::uint64_t chain = 0;    // of its row
-	std::uint8_t no_room = 0;   // of the run's last row
-	analysis::Hole hole;        // likewise
-	analysis::Late late;        // likewise
+	std::optional<Time> newest;      // the last bucket that is closed, also where it could not be believed
+	std::uint64_t chain = 0;         // of its row
+	std::uint8_t no_room = 0;        // of the run's last row
+	analysis::Hole hole;             // likewise
+	analysis::LateByComparison late; // likewise
 	bool has_baselines = false;
 	analysis::StageAnalysis analysis;
 

@@ -110,7 +110,7 @@ random_row(std::mt19937_64 &random) {
 	if (random() % 4 == 0)
 		row.hole = {5, 3};
 	if (random() % 4 == 0)
-		row.late = {Kind::forced_resync, Cohort::v11, 30, 90, 7, row.bucket.begin - 7min, 20};
+		row.late[2] = {Kind::forced_resync, Cohort::v11, 30, 90, 7, row.bucket.begin - 7min, 20};
 	if (random() % 4 == 0) {
 		row.has_baselines = true;
 		row.baselines[0] = Baseline{0.05, 400, 1.2};
@@ -126,8 +126,8 @@ state_body(std::uint64_t seed) {
 		const auto row = random_row(random);
 		auto bucket = row.bucket;
 		bucket.begin = evidence_from + i * bucket_length;
-		if (row.late.left > 0 && i % 8 == 0)
-			bucket.late_since = bucket.begin - 5min;
+		if (row.late[2].left > 0 && i % 8 == 0)
+			bucket.worse_since[2] = bucket.begin - 5min;
 		stage.advance(bucket);
 	}
 	return encode(stage.state(), 0).substr(9);

@@ -101,8 +101,7 @@ BOOST_AUTO_TEST_CASE(a_stage_is_as_old_as_its_evidence) {
 		for (auto number = first; number < last; ++number) {
 			Bucket bucket;
 			bucket.rates[resyncs].counts = {0, 100, 0, 0};
-			if (late)
-				bucket.late_since = begin_of(first);
+			bucket.passed_over.fill(late);
 			check.advance(number, bucket, true);
 		}
 	};

@@ -137,42 +137,93 @@ struct LateWorld {
 	}
 };
 
+constexpr LateLook few{6h, 0.05, false}, much{10min, 0.2, true};
+constexpr auto late_at = [](const LateByComparison &late, Comparison comparison) {
+	return late[static_cast<std::size_t>(comparison)];
+};
+
 BOOST_AUTO_TEST_CASE(what_came_after_its_bucket_was_closed_is_found_by_what_the_fold_counts) {
 	LateWorld world;
 	world.add(noon, noon + 10min);
 	const auto window = world.counted.window(noon + 10min); // eight minutes: 480 of 4800
 	BOOST_TEST(window.minutes.size() == 8u);
-	constexpr double few = 0.05;
 	const auto found = [&](std::int64_t bad, std::int64_t active) {
-		return find_late(window, LateWorld::folded(bad, active), few).value_or(Late{});
+		return find_late(window, LateWorld::folded(bad, active), few);
 	};
-	BOOST_TEST((found(480, 4800) == Late{}));
-	BOOST_TEST((found(505, 4800) == Late{})); // 25 are below 5 %
-	BOOST_TEST((found(505, 5052) == Late{})); // as 252 are
+	const auto resyncs = [&](std::int64_t bad, std::int64_t active) {
+		return late_at(found(bad, active), Comparison::forced_resync);
+	};
+	BOOST_CHECK((found(480, 4800) == LateByComparison{}));
+	BOOST_CHECK((found(505, 4800) == LateByComparison{})); // 25 are below 5 %
+	BOOST_CHECK((found(505, 5052) == LateByComparison{})); // as 252 are
+	BOOST_CHECK((found(200, 4800) == LateByComparison{})); // the fold stands behind
 	// Three a minute, which no minute alone would show.
-	BOOST_TEST((found(506, 4800) == Late{Kind::forced_resync, Cohort::v11, 26, 506, 8, noon - 1min, 12}));
-	BOOST_TEST((found(506, 9600) == Late{Kind::session_active, Cohort::v11, 4800, 9600, 8, noon - 1min, 12}));
-	BOOST_TEST((found(200, 4800) == Late{})); // the fold stands behind
+	BOOST_CHECK((resyncs(506, 4800) == Late{Kind::forced_resync, Cohort::v11, 26, 506, 8, {}, 12}));
+	BOOST_CHECK((resyncs(506, 9600) == Late{Kind::session_active, Cohort::v11, 4800, 9600, 8, {}, 12}));
+	// Only for those that rest on it.
+	for (const auto &rule : comparison_rules()) {
+		const auto of = rule.comparison;
+		const bool active =
+			of == Comparison::forced_resync || of == Comparison::full_state || of == Comparison::slow_recovery;
+		BOOST_TEST_CONTEXT(rule.name) {
+			BOOST_TEST((late_at(found(506, 4800), of).all > 0) == (of == Comparison::forced_resync));
+			BOOST_TEST((late_at(found(480, 9600), of).all > 0) == active);
+		}
+	}
 	// At `full` nothing rests on control.
 	auto stragglers = window.counted;
-	stragglers[static_cast<std::size_t>(Cohort::v10)][static_cast<std::size_t>(Kind::session_active)] += 1000;
-	BOOST_TEST(find_late(window, stragglers, few).has_value());
-	BOOST_TEST(!find_late(window, stragglers, few, true).has_value());
+	stragglers[static_cast<std::size_t>(Cohort::v10)][static_cast<std::size_t>(Kind::write_started)] += 1000;
+	const auto late = find_late(window, stragglers, few);
+	BOOST_TEST(late_at(late, Comparison::write_rejects).all == 1000);
+	BOOST_TEST(late_at(late, Comparison::slow_receipts).all == 1000);
+	BOOST_CHECK((find_late(window, stragglers, few, true) == LateByComparison{}));
 
 	LateWorld short_one;
 	short_one.add(noon, noon + 1min);
 	const auto minute = short_one.counted.window(noon + 3min);
-	BOOST_TEST(!find_late(minute, LateWorld::folded(79, 600), few)); // a quarter, but a few
-	BOOST_TEST((find_late(minute, LateWorld::folded(80, 600), few) ==
-				Late{Kind::forced_resync, Cohort::v11, 20, 80, 1, noon - 1min, 12}));
-	BOOST_TEST(!find_late({}, LateWorld::folded(80, 600), few));
+	BOOST_CHECK((find_late(minute, LateWorld::folded(79, 600), few) == LateByComparison{})); // a quarter, but a few
+	BOOST_CHECK((late_at(find_late(minute, LateWorld::folded(80, 600), few), Comparison::forced_resync) ==
+				 Late{Kind::forced_resync, Cohort::v11, 20, 80, 1, {}, 12}));
+	BOOST_CHECK((find_late({}, LateWorld::folded(80, 600), few) == LateByComparison{}));
 
-	BOOST_TEST((carry(Late{Kind::full_state, Cohort::v10, 5, 6, 7, noon, 12}, 11).left == 1));
-	BOOST_TEST((carry(Late{Kind::full_state, Cohort::v10, 5, 6, 7, noon, 12}, 12) == Late{}));
+	LateByComparison told;
+	told[3] = {Kind::full_state, Cohort::v10, 5, 6, 7, noon, 12};
+	told[4] = {Kind::full_state, Cohort::v10, 5, 6, 7, noon, 11};
+	BOOST_TEST(carry(told, 11)[3].left == 1);
+	BOOST_CHECK((carry(told, 11)[4] == Late{}));
+	BOOST_CHECK((carry(told, 12) == LateByComparison{}));
 	BucketRow row;
 	row.bucket.begin = noon;
-	row.late = {Kind::full_state, Cohort::v11, 300, 400, 71, noon - 71min, 12};
-	BOOST_TEST((decode_row(encode(row, 7), noon).late == row.late));
+	row.late[3] = {Kind::full_state, Cohort::v11, 300, 400, 71, {}, 12};
+	row.late[1] = {Kind::write_rejected, Cohort::v10, 30, 40, 10, noon - 11min, 1};
+	BOOST_CHECK((decode_row(encode(row, 7), noon).late == row.late));
+	row.late[1].worse_since = noon - 25h;
+	BOOST_CHECK_THROW(decode_row(encode(row, 7), noon), CorruptBytes);
+}
+
+// What makes the canary look worse: bad events of control that are not there, and exposures of its own.
+BOOST_AUTO_TEST_CASE(what_comes_late_can_make_the_canary_look_worse_or_better) {
+	struct LateCase {
+		Cohort cohort;
+		Kind kind;
+		bool looks_worse;
+	};
+	LateWorld world;
+	world.add(noon, noon + 20min);
+	const auto window = world.counted.window(noon + 20min, much.length);
+	for (const auto &[cohort, kind, looks_worse] :
+		 {LateCase{Cohort::v10, Kind::full_state, true}, LateCase{Cohort::v11, Kind::full_state, false},
+		  LateCase{Cohort::v11, Kind::session_active, true}, LateCase{Cohort::v10, Kind::session_active, false}}) {
+		auto folded = window.counted;
+		folded[static_cast<std::size_t>(cohort)][static_cast<std::size_t>(kind)] += 10'000;
+		const auto late = find_late(window, folded, much);
+		BOOST_TEST(late_at(late, Comparison::full_state).late == 10'000);
+		BOOST_TEST((late_at(late, Comparison::full_state).worse_since == noon + 7min) == looks_worse);
+		BOOST_TEST((late_at(late, Comparison::full_state).worse_since.has_value()) == looks_worse);
+		// A twentieth makes nothing look much worse; and durations are not compared by their bad events.
+		BOOST_TEST(!late_at(find_late(window, folded, few), Comparison::full_state).worse_since.has_value());
+		BOOST_TEST(!late_at(late, Comparison::slow_recovery).worse_since.has_value());
+	}
 }
 
 // Six hours that went well must not hide that much comes late now.
@@ -181,32 +232,46 @@ BOOST_AUTO_TEST_CASE(the_last_minutes_are_looked_at_for_themselves) {
 	world.add(noon, noon + 7h);
 	// So many more in the last minute, the ten up to it, the six hours.
 	const auto look = [&](std::int64_t minute, std::int64_t minutes, std::int64_t hours) {
-		std::optional<Late> found;
-		for (const auto &[length, share] : late_looks) {
-			const auto window = world.counted.window(noon + 7h, length);
-			const auto late = length < 2min ? minute : length < 1h ? minutes : hours;
+		LateByComparison found{};
+		for (const auto &each : late_looks) {
+			const auto window = world.counted.window(noon + 7h, each.length);
+			const auto late = each.length < 2min ? minute : each.length < 1h ? minutes : hours;
 			found = worse_of(
 				found,
 				find_late(window, LateWorld::folded(LateWorld::bad_in(window) + late, LateWorld::active_in(window)),
-						  share));
+						  each));
 		}
-		return found.value_or(Late{});
+		return late_at(found, Comparison::forced_resync);
 	};
 	const auto recent = world.counted.window(noon + 7h, late_looks[1].length);
 	BOOST_TEST(recent.minutes.size() == 10u);
-	BOOST_TEST((recent.minutes.front() == noon + 6h + 48min));
-	BOOST_TEST((recent.minutes.back() == noon + 6h + 57min));
+	BOOST_CHECK((recent.minutes.front() == noon + 6h + 48min));
+	BOOST_CHECK((recent.minutes.back() == noon + 6h + 57min));
 	const auto resyncs = Kind::forced_resync;
-	BOOST_TEST((look(30, 150, 1136) == Late{})); // a third of 90, a fifth of 750, a twentieth of 22,736
-	BOOST_TEST((look(31, 150, 1136) == Late{resyncs, Cohort::v11, 31, 91, 1, noon + 6h + 56min, 12}));
-	BOOST_TEST((look(0, 151, 151) == Late{resyncs, Cohort::v11, 151, 751, 10, noon + 6h + 47min, 12}));
-	BOOST_TEST((look(0, 0, 1137) == Late{resyncs, Cohort::v11, 1137, 22'737, 360, noon + 57min, 12}));
-	// Where all found something: the largest share, and doubt from the earliest time.
-	BOOST_TEST((look(400, 2000, 2000) == Late{resyncs, Cohort::v11, 400, 460, 1, noon + 57min, 12}));
-	const Late few{Kind::full_state, Cohort::v10, 20, 100, 10, noon, 12};
-	BOOST_TEST((worse_of(few, std::nullopt) == few));
-	BOOST_TEST((worse_of(std::nullopt, few) == few));
-	BOOST_TEST(!worse_of(std::nullopt, std::nullopt));
+	BOOST_CHECK((look(30, 150, 1136) == Late{})); // a third of 90, a fifth of 750, a twentieth of 22,736
+	BOOST_CHECK((look(31, 150, 1136) == Late{resyncs, Cohort::v11, 31, 91, 1, {}, 12}));
+	BOOST_CHECK((look(0, 151, 151) == Late{resyncs, Cohort::v11, 151, 751, 10, {}, 12}));
+	BOOST_CHECK((look(0, 0, 1137) == Late{resyncs, Cohort::v11, 1137, 22'737, 360, {}, 12}));
+	// Where all found something, the largest share.
+	BOOST_CHECK((look(400, 2000, 2000) == Late{resyncs, Cohort::v11, 400, 460, 1, {}, 12}));
+}
+
+BOOST_AUTO_TEST_CASE(the_worse_of_two_has_the_earlier_time) {
+	LateByComparison a, b;
+	const auto both = [&] { return worse_of(a, b)[3]; };
+	BOOST_CHECK(both() == Late{});
+	a[3] = {Kind::full_state, Cohort::v10, 20, 100, 10, noon, 12};
+	BOOST_CHECK(both() == a[3]);
+	std::swap(a, b);
+	BOOST_CHECK(both() == b[3]);
+	a[3] = {Kind::full_state, Cohort::v10, 30, 100, 1, noon + 9min, 12};
+	BOOST_CHECK((both() == Late{Kind::full_state, Cohort::v10, 30, 100, 1, noon, 12}));
+	b[3].worse_since.reset();
+	BOOST_CHECK(both() == a[3]);
+	std::swap(a, b);
+	BOOST_CHECK(both() == b[3]);
+	b[3].late = 10;
+	BOOST_CHECK((both() == Late{Kind::full_state, Cohort::v10, 20, 100, 10, noon + 9min, 12}));
 }
 
 BOOST_AUTO_TEST_CASE(late_events_are_looked_for_in_whole_minutes_of_the_last_6_h) {
@@ -644,7 +709,7 @@ BOOST_AUTO_TEST_CASE(units_are_not_used_up_while_one_cohort_alone_is_told) {
 		finish.percent = percent;
 		std::vector<Counts> result;
 		for (std::size_t i = 0; i < buckets.size(); ++i) {
-			finish.passed_over = i == passed_over;
+			finish.passed_over.fill(i == passed_over);
 			const auto row = collector.finish(i, finish, units);
 			result.push_back(rates(row, Comparison::write_rejects).counts);
 			BOOST_TEST(rates(row, Comparison::write_rejects).raw.control +
@@ -703,12 +768,12 @@ BOOST_AUTO_TEST_CASE(what_waits_outlasts_a_bucket_that_is_passed_over) {
 	const auto first = collector.finish(0, finish, units);
 	BOOST_TEST(first.postponed[static_cast<std::size_t>(Comparison::forced_resync)].buckets == 1);
 	finish.postponed = &first.postponed;
-	finish.passed_over = true;
+	finish.passed_over.fill(true);
 	const auto second = collector.finish(1, finish, units);
 	BOOST_TEST(rates(second, Comparison::forced_resync).counts == (Counts{0, 1, 0, 1}));
 	BOOST_TEST(second.postponed[static_cast<std::size_t>(Comparison::forced_resync)].buckets == 1);
 	finish.postponed = &second.postponed;
-	finish.passed_over = false;
+	finish.passed_over.fill(false);
 	BOOST_TEST(rates(collector.finish(2, finish, units), Comparison::forced_resync).counts == (Counts{1, 1, 0, 2}));
 }
 

@@ -662,6 +662,8 @@ BOOST_AUTO_TEST_CASE(a_state_without_thresholds_gets_those_of_the_baseline) {
 	BOOST_TEST(look(after, 431).comparisons[0].tau == 950);
 }
 
+constexpr auto resyncs = static_cast<std::size_t>(Comparison::forced_resync);
+
 BOOST_AUTO_TEST_CASE(buckets_that_are_passed_over_are_no_evidence_and_show_spikes) {
 	StageAnalysis whole(setup_at(Stage::canary_10)), without(setup_at(Stage::canary_10));
 	const auto course = [](double worse) { return Course{Stage::canary_10, 10'000, 0.01, worse}; };
@@ -670,13 +672,16 @@ BOOST_AUTO_TEST_CASE(buckets_that_are_passed_over_are_no_evidence_and_show_spike
 	run(without, same, -390, 60, as_it_is);
 	const auto before = whole.state();
 	run(whole, bad, 60, 90, [](std::int64_t, Bucket &bucket) {
-		bucket.late_since = begin_of(60);
+		bucket.passed_over.fill(true);
+		bucket.worse_since.fill(begin_of(60));
+		bucket.rates[resyncs].repeats = {20, 20, 20, 20};
 		return true;
 	});
 	const auto after = look(whole, 90);
+	BOOST_TEST(after.comparisons[resyncs].blind); // who has it is seen all the same
 	for (std::size_t i = 0; i < comparison_count; ++i) {
 		const auto &was = before.comparisons[i], is = whole.state().comparisons[i];
-		BOOST_TEST((is.fail == was.fail && is.severe == was.severe && is.pass == was.pass && is.rare == was.rare));
+		BOOST_TEST((is.fail == was.fail && is.pass == was.pass && is.rare == was.rare));
 		BOOST_TEST((is.progress.totals == was.progress.totals));
 		BOOST_TEST((after.comparisons[i].outcome != Outcome::fail));
 	}
@@ -701,7 +706,6 @@ constexpr auto control_is_late = [](std::int64_t, Bucket &bucket) {
 };
 
 BOOST_AUTO_TEST_CASE(nobody_goes_back_before_it_is_known_that_the_events_were_all_there) {
-	constexpr auto resyncs = static_cast<std::size_t>(Comparison::forced_resync);
 	constexpr std::int64_t known_after = late_known_after / bucket_length;
 	BOOST_TEST(known_after == 24);
 	StageAnalysis analysis(setup_at(Stage::canary_10));
@@ -727,22 +731,60 @@ BOOST_AUTO_TEST_CASE(nobody_goes_back_before_it_is_known_that_the_events_were_al
 	BOOST_TEST(name(answer.decision) == "ROLLBACK");
 	BOOST_TEST(!contains(reason_text(answer, answer.comparisons[resyncs]), "late"));
 
-	// They were not: it is held, and so is what is found later in the stage.
-	for (const std::int64_t since : {found, found + 1}) {
-		StageAnalysis other(analysis.setup(), before);
-		run(other, wild, found + known_after, found + known_after + 6, [&](std::int64_t, Bucket &bucket) {
-			bucket.late_since = begin_of(since);
+	// They were not, of that time: what is severe is found anew, on what comes in time, and waits as long again.
+	const auto known = found + known_after;
+	const auto doubted = [&](StageAnalysis &other, std::int64_t first, std::int64_t since) {
+		run(other, wild, first, first + 6, [&](std::int64_t, Bucket &bucket) {
+			bucket.passed_over[resyncs] = true;
+			bucket.worse_since[resyncs] = begin_of(since);
 			return true;
 		});
-		run(other, wild, found + known_after + 6, 2 * one_hour, as_it_is);
-		answer = look(other, 2 * one_hour);
-		const auto &check = answer.comparisons[resyncs];
-		BOOST_TEST((check.outcome == Outcome::fail && check.severe));
-		// What was found before that time was found on whole data.
-		BOOST_TEST(name(answer.decision) == (since == found ? "HOLD" : "ROLLBACK"));
-		BOOST_TEST(contains(reason_text(answer, check), "; many events came late then or before, so it may be the "
-														"telemetry") == (since == found));
+	};
+	const auto goes_back = [](const StageAnalysis &other, std::int64_t last) {
+		const auto now = look(other, last);
+		return rolls_back(now, now.comparisons[resyncs]);
+	};
+	for (const std::int64_t since : {found - 5, found, found + 1}) {
+		StageAnalysis other(analysis.setup(), before);
+		doubted(other, known, since);
+		const auto check = look(other, known + 6).comparisons[resyncs];
+		BOOST_TEST_CONTEXT(since - found) {
+			// What was found before that time was found on whole data.
+			BOOST_TEST((check.outcome == Outcome::fail));
+			BOOST_TEST(check.severe == (since > found));
+			BOOST_TEST(goes_back(other, known + 6) == (since > found));
+			BOOST_TEST(contains(reason_text(answer, check), "came late then or before, so it may be the telemetry") ==
+					   (since <= *check.failed_at));
+			if (since > found)
+				continue;
+			run(other, wild, known + 6, known + 7, as_it_is);
+			BOOST_TEST(!look(other, known + 7).comparisons[resyncs].severe);
+			run(other, wild, known + 7, 2 * one_hour, as_it_is);
+			BOOST_TEST(goes_back(other, 2 * one_hour));
+			BOOST_TEST(*other.state().comparisons[resyncs].progress.severe_at > known + 6);
+		}
 	}
+	// Where it was looked at already, nothing that comes later takes it back; nor what is late of another comparison.
+	StageAnalysis settled(analysis.setup(), analysis.state());
+	doubted(settled, known + 1, 0);
+	BOOST_TEST(goes_back(settled, known + 7));
+	StageAnalysis other(analysis.setup(), before);
+	run(other, wild, known, known + 6, [&](std::int64_t, Bucket &bucket) {
+		for (std::size_t i = 0; i < comparison_count; ++i)
+			if (i != resyncs) {
+				bucket.passed_over[i] = true;
+				bucket.worse_since[i] = begin_of(0);
+			}
+		return true;
+	});
+	BOOST_TEST(goes_back(other, known + 6));
+	BOOST_TEST(!look(other, known + 6).comparisons[1].severe);
+	// The earliest of several times counts.
+	StageAnalysis twice(analysis.setup(), before);
+	doubted(twice, known, found);
+	doubted(twice, known + 6, found - 5);
+	doubted(twice, known + 12, found + 3);
+	BOOST_TEST(*twice.state().comparisons[resyncs].progress.late_from == found - 5);
 }
 
 BOOST_AUTO_TEST_CASE(a_good_canary_is_not_rolled_back_while_control_reports_late) {
@@ -756,7 +798,8 @@ BOOST_AUTO_TEST_CASE(a_good_canary_is_not_rolled_back_while_control_reports_late
 	}
 	BOOST_TEST(look(analysis, one_hour + 24).comparisons[2].severe);
 	run(analysis, traffic, one_hour + 24, one_hour + 90, [](std::int64_t number, Bucket &bucket) {
-		bucket.late_since = begin_of(one_hour - 6);
+		bucket.passed_over.fill(true);
+		bucket.worse_since.fill(begin_of(one_hour - 6));
 		return control_is_late(number, bucket);
 	});
 	BOOST_TEST(name(look(analysis, one_hour + 90).decision) == "HOLD");
@@ -764,6 +807,7 @@ BOOST_AUTO_TEST_CASE(a_good_canary_is_not_rolled_back_while_control_reports_late
 	const auto answer = look(analysis, 3 * one_hour);
 	BOOST_TEST(name(answer.decision) == "HOLD");
 	BOOST_TEST(name(answer.comparisons[2].outcome) == "FAIL");
+	BOOST_TEST((answer.comparisons[2].complete == Complete::no));
 }
 
 // It would never come: no hold for ever.
