@@ -14,7 +14,8 @@ use Time::HiRes ();
 use Traffic;
 
 our @EXPORT = qw(engine_node session start_script is_running clock wait_for next_event tell_both told bulk_sql agree
-	disagreement_sql figures count_folded fold_all write_to age_leaves leaf_bytes);
+	disagreement_sql figures count_folded fold_all write_to unused_leaves age_leaves
+	leaf_bytes);
 
 use constant { SECOND => 1_000_000, HOUR => 3_600_000_000 };
 
@@ -196,6 +197,14 @@ sub write_to
 		  if int($now / $width) % 8 == $leaf && $width - $now % $width > 120 * SECOND;
 	}
 	die "no retention for file $leaf";
+}
+
+# Two files, by number, that nobody writes to before these statements do: neither is the one that it is the time of, nor
+# the next one.
+sub unused_leaves
+{
+	my $usual = int((Time::HiRes::time() - 946_684_800) / (86400 / 6)) % 8;
+	return (($usual + 3) % 8, ($usual + 5) % 8);
 }
 
 sub leaf_bytes
