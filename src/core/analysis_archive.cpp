@@ -270,9 +270,9 @@ template <typename A>
 void
 visit(A &archive, ComparisonTest::Progress &value) {
 	auto &[newest, totals, x_pass, raw_canary, repeats, control, raw_control, expected, bad, recent, recent_sum, judged,
-		   at_fail, failed_at, severe_at, late_from, age] = value;
+		   at_fail, failed_at, severe_at, late_from, looked, age] = value;
 	all(archive, newest, totals, x_pass, raw_canary, repeats, control, raw_control, expected, bad, recent, recent_sum,
-		judged, at_fail, failed_at, severe_at, late_from, age);
+		judged, at_fail, failed_at, severe_at, late_from, looked, age);
 }
 
 template <typename A>

@@ -105,6 +105,8 @@ struct Bucket {
 	std::array<bool, comparison_count> passed_over{};
 	// Likewise.  Because of that the canary may have looked much worse than it is, since then.
 	std::array<std::optional<Time>, comparison_count> worse_since{};
+	// Up to here it is known what came late.
+	std::optional<Time> looked_until = {};
 };
 
 } // namespace chat_v11::analysis

@@ -244,11 +244,7 @@ Collector::finish(std::size_t number, const Finish &finish, UnitMemory &units) {
 			row.no_room = static_cast<std::uint8_t>(row.no_room | 1u << i);
 		else
 			rates.counts.x = x, rates.counts.y = y;
-		// What waits was used up before, and is not for a bucket that is passed over.
-		if (before && finish.passed_over[i])
-			row.postponed[i] = *before;
-		else
-			postpone(before ? *before : Postponed{}, rates, row.postponed[i]);
+		postpone(before ? *before : Postponed{}, rates, row.postponed[i], finish.passed_over[i]);
 	}
 	if (finish.counts)
 		count_actors(open, finish, units, row.bucket);

@@ -151,10 +151,14 @@ ComparisonTest::doubt(std::int64_t number) {
 }
 
 void
+ComparisonTest::looked(std::int64_t number) {
+	progress_.looked = std::max(progress_.looked.value_or(number), number);
+}
+
+void
 ComparisonTest::collect(std::int64_t number, const Bucket &bucket) {
 	const auto index = static_cast<std::size_t>(setup_.comparison);
 	std::optional<SlowCounts> counts;
-	const auto age = age_of(progress_.age++);
 	if (latency_) {
 		counts = slow_.advance(number, bucket.latencies[index]);
 	} else if (const auto &all = bucket.rates[index].counts; setup_.stage == Stage::full || (all.n > 0 && all.m > 0)) {
@@ -165,6 +169,9 @@ ComparisonTest::collect(std::int64_t number, const Bucket &bucket) {
 	severe_.pass_marks(marks);
 	if (!counts)
 		return;
+	const auto age = age_of(progress_.age);
+	if (setup_.stage != Stage::full || (counts->fail && counts->fail->n > 0))
+		++progress_.age;
 	const double phi = counts->phi;
 	auto &judged = progress_.judged[static_cast<std::size_t>(number % recent_buckets)];
 	if (setup_.stage == Stage::full) {
@@ -235,9 +242,10 @@ Complete
 ComparisonTest::complete() const {
 	if (!progress_.failed_at || latency_)
 		return Complete::yes;
-	if (progress_.severe_at)
-		return *progress_.newest < *progress_.severe_at + late_known_after / bucket_length ? Complete::unknown
-																						   : Complete::yes;
+	if (progress_.severe_at) {
+		const auto enough = *progress_.severe_at + 1 + late_margin / bucket_length;
+		return progress_.looked && *progress_.looked >= enough ? Complete::yes : Complete::unknown;
+	}
 	return progress_.late_from && *progress_.failed_at >= *progress_.late_from ? Complete::no : Complete::yes;
 }
 
@@ -321,6 +329,7 @@ ComparisonTest::answer(const SpikeWatch *watch) const {
 	answer.comparison = setup_.comparison;
 	answer.totals = progress_.totals;
 	answer.failed_at = progress_.failed_at;
+	answer.severe_at = progress_.severe_at;
 	answer.at_fail = progress_.at_fail;
 	answer.severe = progress_.failed_at && progress_.severe_at;
 	answer.complete = complete();

@@ -49,6 +49,7 @@ struct ComparisonAnswer {
 	bool severe = false;                   // with outcome fail: at the severe ratio, too
 	Complete complete = Complete::yes;     // with outcome fail
 	std::optional<std::int64_t> failed_at; // bucket with which FAIL was reached
+	std::optional<std::int64_t> severe_at; // likewise
 	Counts totals;                         // since the begin of the evidence, as the test for FAIL counts them
 	Counts at_fail; // the last 30 buckets when FAIL was reached: of what began late, totals show little
 	std::optional<double> ratio;
@@ -68,7 +69,8 @@ struct ComparisonAnswer {
 	bool blind = false;        // rates: most who have it now were counted before
 	// Blind, and the canary's bad events are so many times what control foresees: no PASS.  Infinity: it foresees none.
 	std::optional<double> hidden_ratio;
-	std::string fault; // with outcome data: why; with wait: why no evidence comes in, or ""
+	std::string fault;        // with outcome data: why; with wait: why no evidence comes in, or ""
+	bool fault_stays = false; // for the stage
 };
 
 class ComparisonTest {
@@ -89,7 +91,8 @@ public:
 		Counts at_fail;                            // their sum when FAIL was reached
 		std::optional<std::int64_t> failed_at, severe_at;
 		std::optional<std::int64_t> late_from; // see doubt(): the earliest of all
-		std::int64_t age = 0;                  // buckets that came in as evidence
+		std::optional<std::int64_t> looked;    // see looked(): the newest of all
+		std::int64_t age = 0;                  // buckets that were compared; at `full`, that had exposures
 		friend bool operator==(const Progress &, const Progress &) = default;
 	};
 	struct State {
@@ -109,6 +112,8 @@ public:
 	void advance(std::int64_t number, const Bucket &bucket, bool trusted);
 	// From this bucket on, up to now, the canary may have looked much worse than it is.
 	void doubt(std::int64_t number);
+	// It is known what came late before this bucket.
+	void looked(std::int64_t number);
 
 	// `watch` has seen the same buckets; rates only.
 	ComparisonAnswer answer(const SpikeWatch *watch = nullptr) const;

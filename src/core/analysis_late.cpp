@@ -2,6 +2,7 @@
 
 #include "core/analysis_collect.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace chat_v11::analysis {
@@ -82,8 +83,10 @@ CountedMinutes::add(const BucketRow &row) {
 }
 
 CountedMinutes::Window
-CountedMinutes::window(Time minute, Duration length) const {
+CountedMinutes::window(Time minute, Duration length, std::optional<Time> looked_until) const {
 	const auto until = minute - late_after;
+	if (looked_until)
+		length = std::clamp(until + minute_length - *looked_until, length, late_window);
 	Window window;
 	for (const auto &each : minutes_) {
 		if (each.buckets != minute_length / bucket_length || each.begin > until || each.begin <= until - length)

@@ -47,8 +47,8 @@ public:
 		std::vector<Time> minutes;
 		KindCounts counted{};
 	};
-	// What there is to look at when this minute begins.
-	Window window(Time minute, Duration length = late_window) const;
+	// What there is to look at when this minute begins: so long, and longer where it was looked at until then only.
+	Window window(Time minute, Duration length = late_window, std::optional<Time> looked_until = {}) const;
 	// Rows from here on are needed for it: some more than it has, for the counts that wait from one minute to the next.
 	static Time needed_from(Time minute);
 

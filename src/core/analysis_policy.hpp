@@ -37,9 +37,10 @@ inline constexpr Duration warm_up = std::chrono::minutes(65);
 Time evidence_begin(Time first_entered_at);
 
 // A minute is looked at for events that came late when the minute begins that comes so long after it, and nobody knows
-// before whether its buckets had them all.  What begins to come late within a minute shows in the next one.
+// before whether its buckets had them all.
 inline constexpr Duration late_after = std::chrono::minutes(3);
-inline constexpr Duration late_known_after = late_after + std::chrono::minutes(1);
+// What begins to come late within a minute shows when the time so long after it was looked at too.
+inline constexpr Duration late_margin = std::chrono::minutes(1);
 
 // Whether the bucket may be read.
 constexpr bool

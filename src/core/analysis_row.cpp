@@ -20,7 +20,8 @@ enum : std::uint8_t {
 	flag_baselines = 4,
 	flag_postponed = 8,
 	flag_hole = 16,
-	flag_late = 32
+	flag_late = 32,
+	flag_looked = 64
 };
 
 void
@@ -121,11 +122,17 @@ is_rate(std::size_t comparison) {
 } // namespace
 
 void
-postpone(const Postponed &before, RateBucket &counts, Postponed &after) {
+postpone(const Postponed &before, RateBucket &counts, Postponed &after, bool passed_over) {
 	if (before.buckets > 0) {
-		counts.counts += before.sums.counts;
 		counts.raw.canary += before.sums.raw.canary;
 		counts.raw.control += before.sums.raw.control;
+		if (!passed_over)
+			counts.counts += before.sums.counts;
+	}
+	if (passed_over) {
+		after = before;
+		after.sums.raw = {};
+		return;
 	}
 	after = {};
 	if (counts.counts.valid() || before.buckets + 1 >= most_postponed)
@@ -171,7 +178,8 @@ encode(BucketRow &row, std::uint64_t chain_before) {
 	const bool any_late = row.late != LateByComparison{};
 	out.byte(static_cast<std::uint8_t>((row.counts ? flag_counts : 0) | (row.too_many ? flag_too_many : 0) |
 									   (row.has_baselines ? flag_baselines : 0) | (waits ? flag_postponed : 0) |
-									   (row.hole.buckets > 0 ? flag_hole : 0) | (any_late ? flag_late : 0)));
+									   (row.hole.buckets > 0 ? flag_hole : 0) | (any_late ? flag_late : 0) |
+									   (row.looked_until ? flag_looked : 0)));
 	out.byte(row.no_room);
 	for (std::size_t i = 0; i < comparison_count && !row.too_many; ++i) {
 		if (is_rate(i))
@@ -207,6 +215,8 @@ encode(BucketRow &row, std::uint64_t chain_before) {
 			if (late.worse_since)
 				out.varint(static_cast<std::uint64_t>((row.bucket.begin - *late.worse_since) / 1s));
 		}
+	if (row.looked_until)
+		out.signed_varint((row.bucket.begin - *row.looked_until) / 1s);
 	if (row.has_baselines)
 		for (const auto &baseline : row.baselines) {
 			out.byte(baseline ? 1 : 0);
@@ -283,6 +293,12 @@ decode_row(std::string_view bytes, Time begin) {
 				throw CorruptBytes("late events of the analysis since another age");
 			late.worse_since = begin - ago;
 		}
+	if (flags & flag_looked) {
+		const auto ago = in.signed_varint();
+		if (std::abs(static_cast<double>(ago)) > largest_count / 1e6)
+			throw CorruptBytes("late events of the analysis looked for in another age");
+		row.looked_until = begin - std::chrono::seconds(ago);
+	}
 	if (row.has_baselines)
 		for (auto &baseline : row.baselines) {
 			if (in.byte() == 0)

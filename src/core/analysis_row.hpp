@@ -10,7 +10,8 @@ namespace chat_v11::analysis {
 
 // A bucket can have more bad events than exposures where exposures come rarely, such as heartbeats of a few sessions:
 // the exposure lies in the bucket before.  Such counts wait for the next bucket, for a minute at most, in which every
-// active session has one; what then still has more of them is told as it is, and is a fault of the data.
+// active session has one; what then still has more of them is told as it is, and is a fault of the data.  A bucket that
+// is passed over gets none of it but the raw events, which are of about then; units are used up, so they wait on.
 inline constexpr int most_postponed = 6;
 
 struct Postponed {
@@ -55,6 +56,7 @@ struct BucketRow {
 	std::array<Postponed, comparison_count> postponed;
 	Hole hole;
 	LateByComparison late;
+	std::optional<Time> looked_until; // up to here minutes of the run were looked at for late events
 	// In the first row of a run at `full`.
 	bool has_baselines = false;
 	std::array<std::optional<Baseline>, comparison_count> baselines;
@@ -63,7 +65,7 @@ struct BucketRow {
 };
 
 // Puts together what waits from the row before and what the bucket counts; what the row is to have then.
-void postpone(const Postponed &before, RateBucket &counts, Postponed &after);
+void postpone(const Postponed &before, RateBucket &counts, Postponed &after, bool passed_over = false);
 
 // Of these bytes after what that chain stands for.
 std::uint64_t chain_of(std::string_view bytes, std::uint64_t before);

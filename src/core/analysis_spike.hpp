@@ -49,10 +49,12 @@ public:
 	// canary did before then is over, and no level lives through it.
 	void learn(std::int64_t number, const RateBucket &bucket);
 
-	// The canary may look much worse than it is: whose storm it is nobody knows.
+	// From this bucket on the canary may have looked much worse than it is: whose storm it is that began since, nobody
+	// knows.
 	void
-	doubt() {
-		state_.level = std::min(state_.level, SpikeLevel::storm);
+	doubt(std::int64_t number) {
+		if (state_.since >= number)
+			state_.level = std::min(state_.level, SpikeLevel::storm);
 	}
 
 	SpikeLevel

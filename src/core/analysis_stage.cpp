@@ -89,6 +89,9 @@ StageAnalysis::advance(const Bucket &bucket) {
 	for (std::size_t i = 0; i < comparisons_.size(); ++i)
 		if (bucket.worse_since[i])
 			comparisons_[i].doubt(number_of(*bucket.worse_since[i]));
+	if (bucket.looked_until)
+		for (auto &check : comparisons_)
+			check.looked(number_of(*bucket.looked_until));
 	const double first_canary = bucket.first_seen[canary], first_control = bucket.first_seen[control];
 	const Placed placed{bucket.active[canary], bucket.misplaced[canary], bucket.active[control],
 						bucket.misplaced[control]};
@@ -119,11 +122,11 @@ StageAnalysis::advance(const Bucket &bucket) {
 			spike.learn(number, rates);
 		else
 			spike.advance(number, rates);
-		if (bucket.worse_since[static_cast<std::size_t>(rule.comparison)])
-			spike.doubt();
+		if (const auto since = bucket.worse_since[static_cast<std::size_t>(rule.comparison)])
+			spike.doubt(number_of(*since));
 	}
 	const auto &durations = bucket.latencies[receipts];
-	if (setup_.stage == Stage::canary_50 && number >= 0 &&
+	if (setup_.stage == Stage::canary_50 && number >= 0 && !bucket.passed_over[receipts] &&
 		static_cast<double>(std::max(durations.canary.count(), durations.control.count())) <= largest_count)
 		trend_.advance(number, durations);
 }

@@ -104,9 +104,10 @@ reason_text(const StageAnswer &answer, const ComparisonAnswer &check) {
 		if (check.complete == Complete::no)
 			text += "; many of control's bad events or of the canary's exposures came late then or before, so it may "
 					"be the telemetry";
-		else if (check.severe && check.complete == Complete::unknown)
-			text += "; it rolls back after " + format_duration(late_known_after) +
-					", unless many events of then turn out to come late";
+		else if (check.severe && check.complete == Complete::unknown && check.severe_at)
+			text += "; it rolls back as soon as it is known that not many events of then come late, within " +
+					format_duration(late_after + late_margin) + " of " +
+					format_utc(answer.evidence_from + (*check.severe_at + 1) * bucket_length);
 		return text;
 	case Outcome::wait:
 		text += "; FAIL needs 1/" + std::to_string(fail_odds);

@@ -65,24 +65,25 @@ decide(StageAnswer &answer) {
 }
 
 static void
-spoil(ComparisonAnswer &check, const std::string &fault) {
+spoil(ComparisonAnswer &check, const std::string &fault, bool stays) {
 	if (check.outcome == Outcome::fail)
 		return;
 	check.outcome = Outcome::data;
 	check.fault = fault;
+	check.fault_stays = stays;
 }
 
 void
 spoil(StageAnswer &answer, const std::string &fault) {
 	answer.fault = fault;
 	for (auto &check : answer.comparisons)
-		spoil(check, fault);
+		spoil(check, fault, false);
 	decide(answer);
 }
 
 void
-spoil(StageAnswer &answer, Comparison comparison, const std::string &fault) {
-	spoil(answer.comparisons.at(static_cast<std::size_t>(comparison)), fault);
+spoil(StageAnswer &answer, Comparison comparison, const std::string &fault, bool stays) {
+	spoil(answer.comparisons.at(static_cast<std::size_t>(comparison)), fault, stays);
 	decide(answer);
 }
 

@@ -54,7 +54,7 @@ struct StageAnswer {
 void decide(StageAnswer &answer);
 
 // Whether a comparison is reason enough to go back.  Not before it is known that the events were all there that it was
-// found on, which takes late_known_after; nor at `full`, nor for what may be the wiring's fault.
+// found on, which takes some minutes; nor at `full`, nor for what may be the wiring's fault.
 bool rolls_back(const StageAnswer &answer, const ComparisonAnswer &check);
 
 // Whether a burst is reason enough to go back.  Not at `full`, where there is nothing to compare with and no way back
@@ -66,7 +66,7 @@ bool rolls_back(const StageAnswer &answer, const SpikeAnswer &spike);
 // The data cannot be believed, as a whole or for one comparison, for a reason that lies outside the buckets.  A FAIL
 // that was found before stands.  Decides anew.
 void spoil(StageAnswer &answer, const std::string &fault);
-void spoil(StageAnswer &answer, Comparison comparison, const std::string &fault);
+void spoil(StageAnswer &answer, Comparison comparison, const std::string &fault, bool stays = false);
 
 // One sentence about one comparison, as explain_gates() shows it: "WAIT forced_resync: canary 41 of 9,870, ...".
 std::string reason_text(const StageAnswer &answer, const ComparisonAnswer &check);

@@ -102,7 +102,7 @@ judge(const GateInput &input, const Check &check, const analysis::ComparisonAnsw
 	if (answer.outcome == Outcome::data)
 		// The data of now clears by itself; shares and units that were wrong stay.
 		return {Status::no_data, text,
-				mend_data() + (stage.distrusted || stage.fault.empty() ? begin_anew(input.state) : "")};
+				mend_data() + (stage.distrusted || answer.fault_stays ? begin_anew(input.state) : "")};
 	if (const auto none = none_in_window(input, check, answer))
 		return {Status::pass, *none};
 	if (!stage.too_early.empty())
@@ -138,8 +138,10 @@ judge_trend(const analysis::StageAnswer &stage, std::string_view check_name, Che
 	const auto text = trend_text(stage);
 	if (stage.trend_risen)
 		return {Status::fail, text, step_back()};
-	if (!stage.fault.empty())
-		return {Status::no_data, "data trend slow_receipts: " + stage.fault, mend_data()};
+	const auto &receipts = stage.comparisons.at(static_cast<std::size_t>(Comparison::slow_receipts));
+	if (const auto &fault = stage.fault.empty() && receipts.outcome == Outcome::data ? receipts.fault : stage.fault;
+		!fault.empty())
+		return {Status::no_data, "data trend slow_receipts: " + fault, mend_data()};
 	if (!stage.trend_known)
 		return {Status::no_data, "WAIT " + text,
 				!stage.trend_last

@@ -296,9 +296,9 @@ private:
 						finish.tau[static_cast<size_t>(rule.comparison)] = stage_->analysis.tau(rule.comparison, at);
 
 			auto &units = units_of(spi_, run_id, newest_.chain, at);
-			const auto late = same_run ? late_before(at, look_from) : LateByComparison{};
+			const auto looked = same_run ? late_before(at, look_from) : Looked{};
 			for (size_t i = 0; i < comparison_count; ++i)
-				finish.passed_over[i] = late[i].left > 0;
+				finish.passed_over[i] = looked.late[i].left > 0;
 			BucketRow row;
 			if (collector.over_budget()) {
 				row.bucket.begin = at;
@@ -310,7 +310,8 @@ private:
 			}
 			if (newest_at_)
 				row.hole = hole_before(at, run, same_run);
-			row.late = late;
+			row.late = looked.late;
+			row.looked_until = looked.until;
 			if (run && run->stage == Stage::full && at >= run->evidence_from && !has_evidence(*run)) {
 				row.has_baselines = true;
 				add_baselines(row, *run);
@@ -345,16 +346,21 @@ private:
 		return carry(same_run ? newest_.hole : Hole{}, (at - *newest_at_) / bucket_length, missed);
 	}
 
+	struct Looked {
+		LateByComparison late;
+		std::optional<Time> until;
+	};
+
 	// What came too late for its bucket, where another minute has begun.
-	LateByComparison
+	Looked
 	late_before(Time at, Time look_from) {
 		const Time minute = std::chrono::floor<std::chrono::minutes>(at);
 		if (*newest_at_ >= minute || minute < look_from)
-			return carry(newest_.late, (at - *newest_at_) / bucket_length);
+			return {carry(newest_.late, (at - *newest_at_) / bucket_length), newest_.looked_until};
 		return with_latest_snapshot([&] { return find_late(minute); });
 	}
 
-	LateByComparison
+	Looked
 	find_late(Time minute) {
 		if (!memory.counted) {
 			CountedMinutes counted;
@@ -367,12 +373,14 @@ private:
 			memory.counted = std::move(counted);
 		}
 		const bool at_full = stage_ && stage_->run.stage == Stage::full;
-		LateByComparison late{};
+		Looked looked{{}, newest_.looked_until};
 		for (const auto &look : late_looks) {
-			const auto window = memory.counted->window(minute, look.length);
-			late = worse_of(late, analysis::find_late(window, folded_in(window.minutes), look, at_full));
+			const auto window = memory.counted->window(minute, look.length, newest_.looked_until);
+			looked.late = worse_of(looked.late, analysis::find_late(window, folded_in(window.minutes), look, at_full));
+			if (!window.minutes.empty())
+				looked.until = std::max(looked.until, std::optional(window.minutes.back() + 1min));
 		}
-		return late;
+		return looked;
 	}
 
 	KindCounts

@@ -185,6 +185,8 @@ feed(StageReading &reading, std::int64_t run_of_row, BucketRow row) {
 		row.bucket.misplaced = {};
 	row.bucket.apart = !row.counts;
 	// What was late in the run before is no doubt of this one.
+	if (run_of_row == reading.run.id)
+		row.bucket.looked_until = row.looked_until;
 	for (std::size_t i = 0; run_of_row == reading.run.id && i < comparison_count; ++i) {
 		row.bucket.passed_over[i] = row.late[i].left > 0;
 		row.bucket.worse_since[i] = row.late[i].worse_since;
@@ -198,7 +200,8 @@ spoil_of_run(const StageReading &reading, StageAnswer &answer) {
 		if (reading.no_room >> static_cast<unsigned>(rule.comparison) & 1)
 			spoil(answer, rule.comparison,
 				  "more units had it in this stage than are kept apart (chat_v11.analysis_units): nobody can tell "
-				  "which are new");
+				  "which are new",
+				  true);
 	for (const auto &rule : comparison_rules())
 		if (const auto &late = reading.late[static_cast<std::size_t>(rule.comparison)];
 			late.left > 0 && answer.fault.empty())

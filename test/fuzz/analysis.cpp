@@ -111,6 +111,8 @@ random_row(std::mt19937_64 &random) {
 		row.hole = {5, 3};
 	if (random() % 4 == 0)
 		row.late[2] = {Kind::forced_resync, Cohort::v11, 30, 90, 7, row.bucket.begin - 7min, 20};
+	if (random() % 4 == 0)
+		row.looked_until = row.bucket.begin - 2min;
 	if (random() % 4 == 0) {
 		row.has_baselines = true;
 		row.baselines[0] = Baseline{0.05, 400, 1.2};

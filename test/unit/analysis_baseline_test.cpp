@@ -121,6 +121,13 @@ BOOST_AUTO_TEST_CASE(a_stage_is_as_old_as_its_evidence) {
 		before.advance(number, bucket, true);
 	}
 	BOOST_TEST(before.state().progress.control.ages[0].m == 300);
+	// One cohort alone is not compared.
+	for (std::int64_t number = 5002; number < 5102; ++number) {
+		Bucket bucket;
+		bucket.rates[resyncs].counts = {0, 0, 0, 1};
+		before.advance(number, bucket, true);
+	}
+	BOOST_TEST(before.state().progress.age == 3);
 }
 
 // No bad event at all in control is no reason not to compare.

@@ -197,6 +197,14 @@ BOOST_AUTO_TEST_CASE(what_came_after_its_bucket_was_closed_is_found_by_what_the_
 	row.late[3] = {Kind::full_state, Cohort::v11, 300, 400, 71, {}, 12};
 	row.late[1] = {Kind::write_rejected, Cohort::v10, 30, 40, 10, noon - 11min, 1};
 	BOOST_CHECK((decode_row(encode(row, 7), noon).late == row.late));
+	BOOST_TEST(!decode_row(encode(row, 7), noon).looked_until.has_value());
+	for (const auto until : {noon - 7h, noon - 2min, noon + 1h}) { // also after the clock was set back
+		row.looked_until = until;
+		BOOST_CHECK((decode_row(encode(row, 7), noon).looked_until == until));
+	}
+	row.looked_until = noon + 24h * 366 * 10;
+	BOOST_CHECK_THROW(decode_row(encode(row, 7), noon), CorruptBytes);
+	row.looked_until.reset();
 	row.late[1].worse_since = noon - 25h;
 	BOOST_CHECK_THROW(decode_row(encode(row, 7), noon), CorruptBytes);
 }
@@ -290,6 +298,18 @@ BOOST_AUTO_TEST_CASE(late_events_are_looked_for_in_whole_minutes_of_the_last_6_h
 	LateWorld other;
 	other.add(CountedMinutes::needed_from(noon + 7h), noon + 7h);
 	BOOST_TEST((other.counted.window(noon + 7h).minutes == window.minutes));
+
+	// What nobody looked at meanwhile is made up for.
+	const auto minutes_of = [&](Duration length, Time looked_until) {
+		return world.counted.window(noon + 7h, length, looked_until).minutes.size();
+	};
+	BOOST_TEST(minutes_of(1min, noon + 6h + 57min) == 1u);
+	BOOST_TEST(minutes_of(10min, noon + 6h + 57min) == 10u);
+	BOOST_TEST(minutes_of(1min, noon + 6h + 30min) == 28u);
+	BOOST_TEST(minutes_of(10min, noon + 6h + 30min) == 28u);
+	BOOST_TEST((world.counted.window(noon + 7h, 1min, noon + 6h + 30min).minutes.front() == noon + 6h + 30min));
+	BOOST_TEST(minutes_of(1min, noon) == 360u);
+	BOOST_TEST(minutes_of(1min, noon + 8h) == 1u); // the clock was set back
 
 	// A bucket that is missing, no evidence or too much costs its minute.
 	for (int what = 0; what < 3; ++what) {
@@ -772,6 +792,10 @@ BOOST_AUTO_TEST_CASE(what_waits_outlasts_a_bucket_that_is_passed_over) {
 	const auto second = collector.finish(1, finish, units);
 	BOOST_TEST(rates(second, Comparison::forced_resync).counts == (Counts{0, 1, 0, 1}));
 	BOOST_TEST(second.postponed[static_cast<std::size_t>(Comparison::forced_resync)].buckets == 1);
+	// For spikes it is not too late.
+	BOOST_TEST(rates(first, Comparison::forced_resync).raw.canary == 0);
+	BOOST_TEST(rates(second, Comparison::forced_resync).raw.canary == 1);
+	BOOST_TEST(second.postponed[static_cast<std::size_t>(Comparison::forced_resync)].sums.raw.canary == 0);
 	finish.postponed = &second.postponed;
 	finish.passed_over.fill(false);
 	BOOST_TEST(rates(collector.finish(2, finish, units), Comparison::forced_resync).counts == (Counts{1, 1, 0, 2}));

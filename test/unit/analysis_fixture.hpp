@@ -66,6 +66,7 @@ public:
 	next(const StageAnalysis &analysis, Time begin) {
 		Bucket bucket;
 		bucket.begin = begin;
+		bucket.looked_until = std::chrono::floor<std::chrono::minutes>(begin) + 1min - late_after;
 		const double share = course_.share >= 0 ? course_.share : canary_share(course_.stage).value_or(1);
 		const double n = std::round(course_.exposures * share), m = std::round(course_.exposures * (1 - share));
 		for (const auto &rule : comparison_rules()) {

@@ -691,11 +691,27 @@ BOOST_AUTO_TEST_CASE(buckets_that_are_passed_over_are_no_evidence_and_show_spike
 	Traffic still(course(20));
 	run(longer, still, 90, 91, as_it_is);
 	BOOST_TEST((look(longer, 91).spikes.front().level == SpikeLevel::storm_in_canary));
+	// One that began before that time stays.
+	run(longer, still, 91, 100, [](std::int64_t, Bucket &bucket) {
+		bucket.worse_since.fill(begin_of(90));
+		return true;
+	});
+	BOOST_TEST((look(longer, 100).spikes.front().level == SpikeLevel::storm_in_canary));
 	// Without the mark it is one, and FAIL.
 	Traffic again(course(20));
 	run(without, again, 60, 90, as_it_is);
 	BOOST_TEST(name(look(without, 90).comparisons[2].outcome) == "FAIL");
 	BOOST_TEST((look(without, 90).spikes.front().level == SpikeLevel::storm_in_canary));
+	// Nor does the trend take in what slow_receipts does not.
+	for (const bool passed_over : {false, true}) {
+		StageAnalysis drift(setup_at(Stage::canary_50));
+		Traffic even({Stage::canary_50});
+		run(drift, even, 0, one_hour, [&](std::int64_t, Bucket &bucket) {
+			bucket.passed_over[0] = passed_over;
+			return true;
+		});
+		BOOST_TEST(drift.state().trend.points.empty() == passed_over);
+	}
 }
 
 // Control's bad events come late for a while: a good canary looks bad.
@@ -706,8 +722,6 @@ constexpr auto control_is_late = [](std::int64_t, Bucket &bucket) {
 };
 
 BOOST_AUTO_TEST_CASE(nobody_goes_back_before_it_is_known_that_the_events_were_all_there) {
-	constexpr std::int64_t known_after = late_known_after / bucket_length;
-	BOOST_TEST(known_after == 24);
 	StageAnalysis analysis(setup_at(Stage::canary_10));
 	Traffic wild({Stage::canary_10, 10'000, 0.01, 4.5});
 	std::int64_t next = -warm;
@@ -721,18 +735,31 @@ BOOST_AUTO_TEST_CASE(nobody_goes_back_before_it_is_known_that_the_events_were_al
 	BOOST_TEST(name(answer.decision) == "HOLD");
 	BOOST_TEST((answer.comparisons[resyncs].complete == Complete::unknown));
 	BOOST_TEST(contains(reason_text(answer, answer.comparisons[resyncs]),
-						"; severe: also against an allowance of 3x; it rolls back after 4 min, unless many events of "
-						"then turn out to come late"));
-	run(analysis, wild, next, found + known_after, as_it_is);
-	BOOST_TEST(name(look(analysis, found + known_after).decision) == "HOLD");
+						"; severe: also against an allowance of 3x; it rolls back as soon as it is known that not many "
+						"events of then come late, within 4 min of " +
+							format_utc(begin_of(found + 1))));
+	// With the first bucket of the minute in which the minute after it is looked at.
+	const auto known =
+		(std::chrono::ceil<std::chrono::minutes>(begin_of(found + 1) + 1min) + late_after - 1min - noon) /
+		bucket_length;
+	BOOST_TEST(known > found + 18);
+	BOOST_TEST(known <= found + 24);
+	run(analysis, wild, next, known, as_it_is);
+	BOOST_TEST(name(look(analysis, known).decision) == "HOLD");
 	const auto before = analysis.state();
-	run(analysis, wild, found + known_after, found + known_after + 1, as_it_is);
-	answer = look(analysis, found + known_after + 1);
+	// However long it takes: it is the look that counts.
+	StageAnalysis unseen(analysis.setup(), before);
+	run(unseen, wild, known, known + one_hour, [](std::int64_t, Bucket &bucket) {
+		bucket.looked_until.reset();
+		return true;
+	});
+	BOOST_TEST(name(look(unseen, known + one_hour).decision) == "HOLD");
+	run(analysis, wild, known, known + 1, as_it_is);
+	answer = look(analysis, known + 1);
 	BOOST_TEST(name(answer.decision) == "ROLLBACK");
 	BOOST_TEST(!contains(reason_text(answer, answer.comparisons[resyncs]), "late"));
 
 	// They were not, of that time: what is severe is found anew, on what comes in time, and waits as long again.
-	const auto known = found + known_after;
 	const auto doubted = [&](StageAnalysis &other, std::int64_t first, std::int64_t since) {
 		run(other, wild, first, first + 6, [&](std::int64_t, Bucket &bucket) {
 			bucket.passed_over[resyncs] = true;

@@ -51,7 +51,8 @@ BOOST_AUTO_TEST_CASE(what_stays_at_canary_1_tells_how_to_begin_anew) {
 	};
 	const auto failed = [](GateInput &i) { fail(i, resync); };
 	const auto severe = [](GateInput &i) { fail(i, resync, true); };
-	const auto no_room = [](GateInput &i) { spoil(*i.analysis, Comparison::forced_resync, "no room"); };
+	const auto no_room = [](GateInput &i) { spoil(*i.analysis, Comparison::forced_resync, "no room", true); };
+	const auto late = [](GateInput &i) { spoil(*i.analysis, Comparison::forced_resync, "20 of 30 came late"); };
 	const auto swapped = [](GateInput &i) {
 		i.analysis->distrusted = true;
 		spoil(*i.analysis, "cohorts swapped");
@@ -63,6 +64,7 @@ BOOST_AUTO_TEST_CASE(what_stays_at_canary_1_tells_how_to_begin_anew) {
 	BOOST_TEST(contains(todo(Stage::canary_1, no_room), command));
 	BOOST_TEST(contains(todo(Stage::canary_1, swapped), command));
 	BOOST_TEST(!contains(todo(Stage::canary_1, gap), command));
+	BOOST_TEST(!contains(todo(Stage::canary_1, late), command));
 	// Elsewhere one steps back.
 	BOOST_TEST(!contains(todo(Stage::canary_10, failed), command));
 }
@@ -136,6 +138,14 @@ const std::vector<VerdictCase> verdicts = {
 		 comparison_in(i, resync).fault = "more bad than all";
 	 },
 	 Status::no_data, false, Decision::hold, "data forced_resync: more bad than all", "Mend the telemetry"},
+	{"its users are too many, at canary_1",
+	 [](GateInput &i) {
+		 i = green(Stage::canary_1);
+		 spoil(*i.analysis, Comparison::forced_resync, "too many", true);
+	 },
+	 Status::no_data, false, Decision::hold, "data forced_resync: too many",
+	 "Mend the telemetry; docs/analysis.md tells what each fault may be. A kill still works. To begin the evidence "
+	 "anew"},
 	{"spike", [](GateInput &i) { spike_in(i, Comparison::forced_resync).level = SpikeLevel::spike; }, Status::fail,
 	 false, Decision::hold, "spike forced_resync: ", "Do not promote into it"},
 	{"storm in both", [](GateInput &i) { spike_in(i, Comparison::forced_resync).level = SpikeLevel::storm; },
@@ -326,6 +336,14 @@ BOOST_AUTO_TEST_CASE(drift_is_judged_at_canary_50) {
 	BOOST_TEST(std::abs(*passing.limit - 0.1) < 1e-12);
 	BOOST_TEST(std::abs(*passing.figure.value - std::expm1(0.0096)) < 1e-12);
 	BOOST_TEST(passing.figure.denominator == 36);
+	// It rests on the same durations.
+	auto late = input;
+	spoil(*late.analysis, Comparison::slow_receipts, "20 of 30 came late");
+	BOOST_TEST(status_of(late, "write_receipt_trend") == Status::no_data);
+	BOOST_TEST(result_of(late, "write_receipt_trend").reason == "data trend slow_receipts: 20 of 30 came late");
+	late = input;
+	spoil(*late.analysis, Comparison::slow_recovery, "20 of 30 came late");
+	BOOST_TEST(status_of(late, "write_receipt_trend") == Status::pass);
 
 	input.analysis->trend_known = false;
 	const auto unknown = result_of(input, "write_receipt_trend");
