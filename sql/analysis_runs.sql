@@ -101,7 +101,7 @@ SELECT status, left(reason, 50) FROM fixture.resyncs;
 -- ---- Bad events that come after their bucket was closed, which never had them
 SELECT world.enter_stage('canary_10');
 CREATE TABLE world.decided (at timestamptz, decision text);
-CREATE PROCEDURE world.late(p_for interval, p_by interval, p_share float8, p_course jsonb, p_cohort chat_v11.cohort DEFAULT 'v11') LANGUAGE plpgsql AS $$
+CREATE PROCEDURE world.late(p_for interval, p_by interval, p_share float8, p_course jsonb, p_cohort chat_v11.cohort DEFAULT 'v11', p_fold boolean DEFAULT true) LANGUAGE plpgsql AS $$
 DECLARE
 	until timestamptz := chat_v11.clock() + p_for;
 BEGIN
@@ -111,6 +111,7 @@ BEGIN
 		SELECT chat_v11.clock() - p_by, 'forced_resync', p_cohort, p.id FROM world.people p
 		WHERE world.luck(p.id || chat_v11.clock()::text) < p_share AND public.chat_is_v11_enabled(p.id::text) = (p_cohort = 'v11');
 		COMMIT;
+		CONTINUE WHEN NOT p_fold;
 		PERFORM chat_v11.fold();
 		COMMIT;
 		INSERT INTO world.decided SELECT chat_v11.clock(), rollout_decision FROM public.chat_get_v11_release_gates();
@@ -161,6 +162,17 @@ TRUNCATE world.decided;
 CALL world.late('10 min', '1 min', 0, '{"all": {"resyncs": 0.001}, "v11": {"resyncs": 0.04}}');
 SELECT decision, count(*) FROM world.decided GROUP BY 1 ORDER BY 1;
 SELECT (SELECT min(at) FROM world.decided WHERE decision = 'ROLLBACK') - substring(reason, 'found at ([-0-9: ]+)')::timestamptz AS after, status, regexp_replace(reason, '^.*; (severe|many of)', '... \1') FROM fixture.resyncs;
+
+-- Found in time, and then nobody folds for 8 min while control's come late: the look that makes up for it goes back so far.
+SELECT world.enter_stage('canary_10');
+CALL world.go_on('10 min', '{"all": {"resyncs": 0.001}}');
+TRUNCATE world.decided;
+CALL world.late('90 s', '1 min', 0.007, '{"v11": {"resyncs": 0.1}}', 'v10');
+SELECT status, reason ~ 'it rolls back as soon as it is known' AS waits FROM fixture.resyncs;
+CALL world.late('8 min', '1 min', 0.007, '{"v11": {"resyncs": 0.03}}', 'v10', false);
+CALL world.late('2 min', '1 min', 0.007, '{"v11": {"resyncs": 0.03}}', 'v10');
+SELECT status, reason ~ 'came late then or before' AS late FROM fixture.resyncs;
+SELECT decision, count(*) FROM world.decided GROUP BY 1;
 
 -- ---- Made up for over a change of stage: who was in trouble just before it is known as if it had been closed in time
 CREATE TABLE world.said (folded boolean, line text);
