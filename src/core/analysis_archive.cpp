@@ -292,8 +292,8 @@ visit(A &archive, SpikeWatch::Slot &value) {
 template <typename A>
 void
 visit(A &archive, SpikeWatch::State &value) {
-	auto &[newest, ring, minute, five_minutes, base, units, level, since, calm, evidence] = value;
-	all(archive, newest, ring, minute, five_minutes, base, units, level, since, calm, evidence);
+	auto &[newest, ring, minute, five_minutes, base, units, level, since, own_since, calm, evidence] = value;
+	all(archive, newest, ring, minute, five_minutes, base, units, level, since, own_since, calm, evidence);
 }
 
 template <typename A>

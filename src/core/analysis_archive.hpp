@@ -10,7 +10,7 @@
 
 namespace chat_v11::analysis {
 
-inline constexpr std::uint8_t archive_version = 7;
+inline constexpr std::uint8_t archive_version = 8;
 
 // `chain`: of the bucket that it was stored with.
 std::string encode(const StageAnalysis::State &state, std::uint64_t chain);

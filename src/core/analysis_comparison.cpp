@@ -142,7 +142,7 @@ ComparisonTest::advance(std::int64_t number, const Bucket &bucket, bool trusted)
 void
 ComparisonTest::doubt(std::int64_t number) {
 	// What was found before, or was looked at and was whole, stays found.
-	if (progress_.severe_at && (*progress_.severe_at < number || complete() == Complete::yes))
+	if (progress_.severe_at && (*progress_.severe_at < number || is_severe_looked_at()))
 		return;
 	progress_.late_from = std::min(progress_.late_from.value_or(number), number);
 	// All that is staked so far begins anew.
@@ -237,15 +237,20 @@ ComparisonTest::q_base() const {
 	return progress_.totals.n > 0 ? progress_.expected / progress_.totals.n : baseline_->q;
 }
 
+// Its minute and the next one.
+bool
+ComparisonTest::is_severe_looked_at() const {
+	return progress_.severe_at && progress_.looked &&
+		   *progress_.looked >= *progress_.severe_at + 1 + late_margin / bucket_length;
+}
+
 // Only of rates: a receipt that comes late is a stall.
 Complete
 ComparisonTest::complete() const {
 	if (!progress_.failed_at || latency_)
 		return Complete::yes;
-	if (progress_.severe_at) {
-		const auto enough = *progress_.severe_at + 1 + late_margin / bucket_length;
-		return progress_.looked && *progress_.looked >= enough ? Complete::yes : Complete::unknown;
-	}
+	if (progress_.severe_at)
+		return is_severe_looked_at() ? Complete::yes : Complete::unknown;
 	return progress_.late_from && *progress_.failed_at >= *progress_.late_from ? Complete::no : Complete::yes;
 }
 

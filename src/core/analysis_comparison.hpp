@@ -138,6 +138,7 @@ private:
 	bool has_rare() const;
 	bool rare_by_events() const;
 	double q_base() const;
+	bool is_severe_looked_at() const;
 	Complete complete() const;
 	bool is_blind() const;
 	std::optional<double> hidden_ratio(const SpikeWatch &watch) const;

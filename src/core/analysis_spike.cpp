@@ -113,6 +113,8 @@ SpikeWatch::judge(bool is_there) {
 	}
 	if (level > SpikeLevel::none && state_.level == SpikeLevel::none)
 		state_.since = *state_.newest;
+	if (level == SpikeLevel::storm_in_canary && state_.level < level)
+		state_.own_since = *state_.newest;
 	state_.level = std::max(state_.level, level);
 	// Where an exposure is a rare thing, five minutes without any and without a bad event are calm too.  A bucket that
 	// is missing is not, it is unknown.
@@ -159,7 +161,7 @@ SpikeWatch::learn(std::int64_t number, const RateBucket &bucket) {
 	for (auto *sum : {&state_.minute, &state_.five_minutes})
 		sum->canary_bad = sum->canary = 0;
 	state_.level = SpikeLevel::none;
-	state_.since = state_.calm = state_.evidence = 0;
+	state_.since = state_.own_since = state_.calm = state_.evidence = 0;
 	shift({0, 0, bucket.raw.control, bucket.counts.m}, 0);
 }
 

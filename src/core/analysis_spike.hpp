@@ -34,6 +34,7 @@ public:
 		double units = 0;                    // as the newest bucket had them
 		SpikeLevel level = SpikeLevel::none; // the highest since it began
 		std::int64_t since = 0;              // bucket in which it began
+		std::int64_t own_since = 0;          // likewise, to be the canary's own storm
 		std::int64_t calm = 0;               // buckets in a row below the limit of clearing
 		std::int64_t evidence = 0;           // buckets since the evidence (again) began, a minute's worth at most
 		friend bool operator==(const State &, const State &) = default;
@@ -49,11 +50,11 @@ public:
 	// canary did before then is over, and no level lives through it.
 	void learn(std::int64_t number, const RateBucket &bucket);
 
-	// From this bucket on the canary may have looked much worse than it is: whose storm it is that began since, nobody
-	// knows.
+	// From this bucket on the canary may have looked much worse than it is: whether a storm is its own nobody knows,
+	// unless it was before.
 	void
 	doubt(std::int64_t number) {
-		if (state_.since >= number)
+		if (state_.own_since >= number)
 			state_.level = std::min(state_.level, SpikeLevel::storm);
 	}
 

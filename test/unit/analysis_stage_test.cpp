@@ -691,12 +691,17 @@ BOOST_AUTO_TEST_CASE(buckets_that_are_passed_over_are_no_evidence_and_show_spike
 	Traffic still(course(20));
 	run(longer, still, 90, 91, as_it_is);
 	BOOST_TEST((look(longer, 91).spikes.front().level == SpikeLevel::storm_in_canary));
-	// One that began before that time stays.
-	run(longer, still, 91, 100, [](std::int64_t, Bucket &bucket) {
-		bucket.worse_since.fill(begin_of(90));
-		return true;
-	});
-	BOOST_TEST((look(longer, 100).spikes.front().level == SpikeLevel::storm_in_canary));
+	// If it was before that time, it stays; as long as it is known to look worse, it does not become so.
+	for (const std::int64_t since : {90, 91}) {
+		StageAnalysis later(longer.setup(), longer.state());
+		run(later, still, 91, 100, [&](std::int64_t, Bucket &bucket) {
+			bucket.worse_since.fill(begin_of(since));
+			return true;
+		});
+		BOOST_TEST(
+			(look(later, 100).spikes.front().level == (since == 90 ? SpikeLevel::storm : SpikeLevel::storm_in_canary)));
+		BOOST_TEST((look(later, 100).spikes.front().since.value() < begin_of(90)));
+	}
 	// Without the mark it is one, and FAIL.
 	Traffic again(course(20));
 	run(without, again, 60, 90, as_it_is);
@@ -806,6 +811,13 @@ BOOST_AUTO_TEST_CASE(nobody_goes_back_before_it_is_known_that_the_events_were_al
 	});
 	BOOST_TEST(goes_back(other, known + 6));
 	BOOST_TEST(!look(other, known + 6).comparisons[1].severe);
+	// Also where FAIL itself is not found yet.
+	auto early = before;
+	early.comparisons[resyncs].progress.failed_at.reset();
+	early.comparisons[resyncs].progress.looked = found;
+	StageAnalysis unfailed(analysis.setup(), early);
+	doubted(unfailed, known, found);
+	BOOST_TEST(!unfailed.state().comparisons[resyncs].progress.severe_at.has_value());
 	// The earliest of several times counts.
 	StageAnalysis twice(analysis.setup(), before);
 	doubted(twice, known, found);
