@@ -26,14 +26,6 @@ bad_in(Kind kind) {
 	}
 }
 
-constexpr Kind
-bad_kind(Comparison comparison) {
-	for (std::size_t kind = 0; kind < kind_count; ++kind)
-		if (bad_in(static_cast<Kind>(kind)) == comparison)
-			return static_cast<Kind>(kind);
-	return Kind::write_rejected; // of latencies, which have none
-}
-
 // Refused requests for a resync repeat for their stream, all else for their actor.
 bool
 goes_by_subject(Comparison comparison) {
@@ -215,7 +207,7 @@ Collector::finish(std::size_t number, const Finish &finish, UnitMemory &units) {
 		}
 		auto &rates = row.bucket.rates[i];
 		const auto exposure = static_cast<std::size_t>(rule.exposure);
-		const auto bad = static_cast<std::size_t>(bad_kind(rule.comparison));
+		const auto bad = static_cast<std::size_t>(bad_kind_of(rule.comparison));
 		rates.counts.n = finish.canary_too ? static_cast<double>(open.count[canary][exposure]) : 0;
 		rates.counts.m = static_cast<double>(open.count[control][exposure]);
 		rates.raw.canary = finish.canary_too ? static_cast<double>(open.count[canary][bad]) : 0;
@@ -256,7 +248,10 @@ Collector::finish(std::size_t number, const Finish &finish, UnitMemory &units) {
 
 Kind
 bad_kind_of(Comparison comparison) {
-	return bad_kind(comparison);
+	for (std::size_t kind = 0; kind < kind_count; ++kind)
+		if (bad_in(static_cast<Kind>(kind)) == comparison)
+			return static_cast<Kind>(kind);
+	return Kind::write_rejected; // of latencies, which have none
 }
 
 } // namespace chat_v11::analysis

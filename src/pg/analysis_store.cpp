@@ -127,6 +127,14 @@ are_ids_hashed(Spi &spi, Time now, bool past) {
 	return rows.empty() || !rows.boolean(0, 1).value_or(false);
 }
 
+// What the run's last row says of the stage as a whole.
+void
+take_marks(StageReading &reading, const BucketRow &row) {
+	reading.no_room = row.no_room;
+	reading.hole = row.hole;
+	reading.late = row.late;
+}
+
 // From the last stored state on, where there is one; from which bucket on the rest is to be fed.
 Time
 begin_late(Spi &spi, StageReading &reading, Time now) {
@@ -145,9 +153,7 @@ begin_late(Spi &spi, StageReading &reading, Time now) {
 		return first;
 	reading.newest = at;
 	reading.chain = row.chain;
-	reading.no_room = row.no_room;
-	reading.hole = row.hole;
-	reading.late = row.late;
+	take_marks(reading, row);
 	reading.analysis = StageAnalysis(reading.analysis.setup(), *state);
 	return at + bucket_length;
 }
@@ -177,19 +183,21 @@ void
 feed(StageReading &reading, std::int64_t run_of_row, BucketRow row) {
 	reading.newest = row.bucket.begin;
 	reading.chain = row.chain;
-	if (run_of_row == reading.run.id)
-		reading.no_room = row.no_room, reading.hole = row.hole, reading.late = row.late;
-	if (row.too_many || (row.bucket.begin >= reading.run.evidence_from && run_of_row != reading.run.id))
+	const bool of_this_run = run_of_row == reading.run.id;
+	if (of_this_run)
+		take_marks(reading, row);
+	if (row.too_many || (row.bucket.begin >= reading.run.evidence_from && !of_this_run))
 		return;
 	if (!reading.ids_are_hashed)
 		row.bucket.misplaced = {};
 	row.bucket.apart = !row.counts;
 	// What was late in the run before is no doubt of this one.
-	if (run_of_row == reading.run.id)
+	if (of_this_run) {
 		row.bucket.looked_until = row.looked_until;
-	for (std::size_t i = 0; run_of_row == reading.run.id && i < comparison_count; ++i) {
-		row.bucket.passed_over[i] = row.late[i].left > 0;
-		row.bucket.worse_since[i] = row.late[i].worse_since;
+		for (std::size_t i = 0; i < comparison_count; ++i) {
+			row.bucket.passed_over[i] = row.late[i].left > 0;
+			row.bucket.worse_since[i] = row.late[i].worse_since;
+		}
 	}
 	reading.analysis.advance(row.bucket);
 }

@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(each_comparison_has_a_check_that_is_switched_on) {
 }
 
 BOOST_AUTO_TEST_CASE(what_stays_at_canary_1_tells_how_to_begin_anew) {
-	const auto todo = [](Stage stage, auto &&change) {
+	const auto advice = [](Stage stage, auto &&change) {
 		auto input = green(stage);
 		change(input);
 		return result_of(input, "forced_resync_compare").what_to_do;
@@ -59,14 +59,14 @@ BOOST_AUTO_TEST_CASE(what_stays_at_canary_1_tells_how_to_begin_anew) {
 	};
 	const auto gap = [](GateInput &i) { spoil(*i.analysis, "6 of the last 30 buckets are missing"); };
 	const std::string command = "select chat_v11.attest('analysis:new_build', 'which build', true);";
-	BOOST_TEST(contains(todo(Stage::canary_1, failed), command));
-	BOOST_TEST(contains(todo(Stage::canary_1, severe), command));
-	BOOST_TEST(contains(todo(Stage::canary_1, no_room), command));
-	BOOST_TEST(contains(todo(Stage::canary_1, swapped), command));
-	BOOST_TEST(!contains(todo(Stage::canary_1, gap), command));
-	BOOST_TEST(!contains(todo(Stage::canary_1, late), command));
+	BOOST_TEST(contains(advice(Stage::canary_1, failed), command));
+	BOOST_TEST(contains(advice(Stage::canary_1, severe), command));
+	BOOST_TEST(contains(advice(Stage::canary_1, no_room), command));
+	BOOST_TEST(contains(advice(Stage::canary_1, swapped), command));
+	BOOST_TEST(!contains(advice(Stage::canary_1, gap), command));
+	BOOST_TEST(!contains(advice(Stage::canary_1, late), command));
 	// Elsewhere one steps back.
-	BOOST_TEST(!contains(todo(Stage::canary_10, failed), command));
+	BOOST_TEST(!contains(advice(Stage::canary_10, failed), command));
 }
 
 BOOST_AUTO_TEST_CASE(pass_is_pass_with_its_figures) {
@@ -97,7 +97,7 @@ struct VerdictCase {
 	bool severe;
 	Decision decision;
 	const char *reason; // of the check: how it begins
-	const char *todo;
+	const char *what_to_do;
 };
 
 std::ostream &
@@ -205,7 +205,7 @@ BOOST_DATA_TEST_CASE(what_is_found_becomes_a_status_and_a_decision, bdata::make(
 	BOOST_TEST(result.severe == c.severe);
 	BOOST_TEST(name(answer.decision) == name(c.decision));
 	BOOST_TEST(result.reason.starts_with(c.reason), result.reason);
-	BOOST_TEST(result.what_to_do.starts_with(c.todo), result.what_to_do);
+	BOOST_TEST(result.what_to_do.starts_with(c.what_to_do), result.what_to_do);
 	BOOST_TEST(answer.p0_ok);
 	BOOST_TEST(answer.p1_ok == (c.status != Status::fail));
 	if (c.severe)
